@@ -1,0 +1,55 @@
+//! Facts to a cause: the one brain for notices, log lines and live replies.
+
+use crate::bounce::cause::Cause;
+use crate::bounce::explanation::{Action, Command, Confidence, Listing, StatusFrom};
+use crate::bounce::notice::Voice;
+use crate::message::status::EnhancedCode;
+
+/// Everything that is known about one failure. All of it may be missing.
+#[derive(Debug, Clone, Default)]
+pub struct Case<'a> {
+    /// The words, the most trustworthy first.
+    pub texts: Vec<(Voice, &'a str)>,
+    /// The Status field of the report.
+    pub status: Option<EnhancedCode>,
+    /// The command that was refused.
+    pub command: Option<Command>,
+    /// The action of the report.
+    pub action: Option<Action>,
+    /// The name of the refusing server: it chooses the provider's own codes.
+    pub remote_host: Option<&'a str>,
+    /// The dialect of the notice.
+    pub dialect: Option<&'a str>,
+    /// The server gave up because the time in the queue was over.
+    pub expired: bool,
+}
+
+/// What the classifier makes of a case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// What is wrong.
+    pub cause: Cause,
+    /// Whether it is final for this message.
+    pub permanent: Option<bool>,
+    /// How sure the cause is.
+    pub confidence: Confidence,
+    /// The status code that fits best, and where it is from.
+    pub status: Option<(EnhancedCode, StatusFrom)>,
+    /// The SMTP reply code found in the words.
+    pub reply_code: Option<u16>,
+    /// The command found in the words, when the case did not name one.
+    pub command: Option<Command>,
+    /// The listing that the words name.
+    pub listing: Option<Listing>,
+    /// Which of the texts decided, and by which rule; `None` when codes alone decided.
+    pub decided_by: Option<Deciding>,
+}
+
+/// The words that decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deciding {
+    /// Index into [`Case::texts`].
+    pub text: usize,
+    /// The id of the rule.
+    pub rule: &'static str,
+}

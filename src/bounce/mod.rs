@@ -1,0 +1,8 @@
+//! Layers to explanations. Facts first, judgement second: a notice reader only takes out what
+//! the notice states ([`notice`]), the classifier ([`classify`]) turns it into a cause.
+//! A reply line from a log goes through the same classifier: one brain.
+
+pub mod cause;
+pub mod classify;
+pub mod explanation;
+pub mod notice;

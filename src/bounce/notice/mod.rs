@@ -1,0 +1,71 @@
+//! What a notice states, before anything is judged.
+
+use chrono::{DateTime, FixedOffset};
+
+use crate::bounce::explanation::{Action, Command, Form, Original, Remote, Report};
+use crate::message::status::EnhancedCode;
+
+/// Everything that one notice states.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notice {
+    /// What kind of report it is.
+    pub report: Report,
+    /// Machine-readable or plain text.
+    pub form: Form,
+    /// The id of the software or provider that wrote it.
+    pub dialect: Option<&'static str>,
+    /// The server that wrote it.
+    pub reporting_mta: Option<String>,
+    /// When the original arrived there.
+    pub arrival_date: Option<DateTime<FixedOffset>>,
+    /// What it says about each recipient: machine part and prose already merged.
+    pub statements: Vec<Statement>,
+    /// The returned message.
+    pub original: Original,
+}
+
+/// What a notice states about one recipient.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Statement {
+    /// The final recipient.
+    pub address: Option<String>,
+    /// The address before aliases and forwards.
+    pub original_address: Option<String>,
+    /// The Action field, or what the words say.
+    pub action: Option<Action>,
+    /// The Status field.
+    pub status: Option<EnhancedCode>,
+    /// The server that refused or could not be reached.
+    pub remote: Remote,
+    /// The command that was refused, when the notice names it.
+    pub command: Option<Command>,
+    /// Until when the server keeps trying.
+    pub retry_until: Option<DateTime<FixedOffset>>,
+    /// True when the server gave up because the time in the queue was over.
+    pub expired: bool,
+    /// The words about it, the most trustworthy first: the reply of the refusing server, the
+    /// Diagnostic-Code, then prose.
+    pub quotes: Vec<Quote>,
+}
+
+/// Words of a notice and where they stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// The words, continuation lines joined by a blank.
+    pub text: String,
+    /// The first line of the input that they stand in, from 1.
+    pub line: Option<u32>,
+    /// Who speaks.
+    pub voice: Voice,
+}
+
+/// Who speaks in a quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Voice {
+    /// The server on the other side: an SMTP reply.
+    Remote,
+    /// The reporting server about its own work (Diagnostic-Code that is no reply, local delivery).
+    Local,
+    /// Prose for people around it.
+    Prose,
+}
