@@ -1,4 +1,30 @@
-//! Turns the knowledge in `src/data/*.toml` into static tables, so that start-up reads nothing.
-fn main() {
+//! Turns the knowledge in `src/data` into static tables, so that start-up reads and parses nothing.
+//!
+//! Each kind of data has a module of its own under `build/`: it reads its TOML files, refuses what
+//! does not fit the schema with the file and the entry in the message, and writes one Rust file
+//! into `OUT_DIR`, which the room that owns the knowledge includes.
+
+#[path = "build/emit.rs"]
+mod emit;
+#[path = "build/literals.rs"]
+mod literals;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=build");
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("src/data: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line per kind of knowledge.
+fn run() -> Result<(), String> {
+    emit::write("scan_sample.rs", &literals::sample()?)?;
+    Ok(())
 }

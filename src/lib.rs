@@ -17,3 +17,4 @@
 pub mod bounce;
 pub mod exit;
 pub mod message;
+pub mod scan;
