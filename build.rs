@@ -9,22 +9,10 @@ mod emit;
 #[path = "build/literals.rs"]
 mod literals;
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+/// One line per kind of knowledge. An error ends the build and names file and entry.
+fn main() -> Result<(), String> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build");
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(what) => {
-            eprintln!("src/data: {what}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// One line per kind of knowledge.
-fn run() -> Result<(), String> {
     emit::write("scan_sample.rs", &literals::sample()?)?;
     Ok(())
 }
