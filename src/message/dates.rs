@@ -1,0 +1,611 @@
+//! Dates as mail carries them: RFC 5322 §3.3 and its obsolete forms, C library order, the text of
+//! Go clocks, ISO 8601. Read from the start of a text, so that a caller learns what follows.
+//!
+//! The one thing a reader of traces must not lose is how far the clock's zone is to be trusted:
+//! see [`Zone`].
+
+use std::fmt;
+
+/// A point in time, with what the text said about its zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// Seconds since the epoch, UTC. Fractions are cut.
+    pub seconds: i64,
+    /// What the text said about the zone.
+    pub zone: Zone,
+    /// The text names a day of the week, and that day was another one.
+    pub wrong_weekday: bool,
+}
+
+/// What a date says about its zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Zone {
+    /// An offset in minutes east of Greenwich.
+    Offset(i16),
+    /// `-0000`: universal time, the writer's zone is not told (RFC 5322 §3.3).
+    Utc,
+    /// A name that means several zones, or a number that is none; taken as universal time.
+    Unknown,
+    /// Nothing stood there; taken as universal time, which may be hours wrong.
+    Missing,
+}
+
+impl Stamp {
+    /// Whether the time may be compared with others to the second.
+    pub fn is_sure(&self) -> bool {
+        matches!(self.zone, Zone::Offset(_) | Zone::Utc)
+    }
+
+    /// The offset in minutes, 0 where none is known.
+    pub fn offset(&self) -> i16 {
+        match self.zone {
+            Zone::Offset(minutes) => minutes,
+            Zone::Utc | Zone::Unknown | Zone::Missing => 0,
+        }
+    }
+}
+
+/// RFC 3339; a zone that is not told is written `-00:00` (its §4.3).
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let offset = self.offset();
+        let local = self.seconds + i64::from(offset) * 60;
+        let (year, month, day) = civil(local.div_euclid(DAY));
+        let second = local.rem_euclid(DAY);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}{}{:02}:{:02}",
+            second / 3600,
+            second / 60 % 60,
+            second % 60,
+            if offset < 0 || !matches!(self.zone, Zone::Offset(_)) {
+                '-'
+            } else {
+                '+'
+            },
+            offset.abs() / 60,
+            offset.abs() % 60,
+        )
+    }
+}
+
+const DAY: i64 = 86_400;
+
+/// Reads a text that begins with a date.
+pub fn parse(text: &str) -> Option<Stamp> {
+    prefix(text).map(|(stamp, _)| stamp)
+}
+
+/// Reads the date at the start of `text` (blanks aside); gives it and the bytes it took.
+pub fn prefix(text: &str) -> Option<(Stamp, usize)> {
+    let mut c = Cursor {
+        text: text.as_bytes(),
+        at: 0,
+    };
+    c.blanks();
+    let weekday = c.weekday();
+    let date = if c.digit() {
+        let first = c.number(4)?;
+        if first.digits == 4 {
+            c.iso(first.value)?
+        } else {
+            c.day_first(first.value)?
+        }
+    } else {
+        c.month_first()?
+    };
+    let days = days(date.year, date.month, date.day)?;
+    let local = days * DAY + date.second_of_day;
+    let zone = date.zone.unwrap_or(Zone::Missing);
+    let offset = if let Zone::Offset(minutes) = zone {
+        i64::from(minutes) * 60
+    } else {
+        0
+    };
+    let stamp = Stamp {
+        seconds: local - offset,
+        zone,
+        // The first of January 1970 was a Thursday.
+        wrong_weekday: weekday.is_some_and(|w| (days + 4).rem_euclid(7) != w),
+    };
+    Some((stamp, c.at))
+}
+
+/// The parts of a date before they are put together.
+struct Parts {
+    year: i64,
+    month: i64,
+    day: i64,
+    second_of_day: i64,
+    zone: Option<Zone>,
+}
+
+#[derive(Clone, Copy)]
+struct Number {
+    value: i64,
+    digits: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Cursor<'x> {
+    text: &'x [u8],
+    at: usize,
+}
+
+impl<'x> Cursor<'x> {
+    fn peek(&self) -> u8 {
+        self.text.get(self.at).copied().unwrap_or(0)
+    }
+
+    fn digit(&self) -> bool {
+        self.peek().is_ascii_digit()
+    }
+
+    fn blanks(&mut self) {
+        while matches!(self.peek(), b' ' | b'\t' | b'\r' | b'\n') {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == byte;
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Blanks, commas, hyphens and dots between the parts of a date (`2-Mar-2026`, `Mar 2, 2026`).
+    fn between(&mut self) {
+        while matches!(
+            self.peek(),
+            b' ' | b'\t' | b'\r' | b'\n' | b',' | b'-' | b'.'
+        ) {
+            self.at += 1;
+        }
+    }
+
+    fn number(&mut self, most: usize) -> Option<Number> {
+        let mut value = 0;
+        let start = self.at;
+        while self.digit() {
+            (self.at - start < most).then_some(())?;
+            value = value * 10 + i64::from(self.peek() - b'0');
+            self.at += 1;
+        }
+        (self.at > start).then_some(Number {
+            value,
+            digits: self.at - start,
+        })
+    }
+
+    fn word(&mut self) -> &'x [u8] {
+        let start = self.at;
+        while self.peek().is_ascii_alphabetic() {
+            self.at += 1;
+        }
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    /// A day of the week, Sunday = 0, with the comma behind it.
+    fn weekday(&mut self) -> Option<i64> {
+        let mut c = *self;
+        let day = named(c.word(), &WEEKDAYS)?;
+        c.between();
+        *self = c;
+        Some(day)
+    }
+
+    fn month(&mut self) -> Option<i64> {
+        named(self.word(), &MONTHS).map(|n| n + 1)
+    }
+
+    /// Two digits as in RFC 5322 §4.3; three count from 1900.
+    fn year(&mut self) -> Option<i64> {
+        let n = self.number(4)?;
+        match (n.digits, n.value) {
+            (2, y) if y < 50 => Some(2000 + y),
+            (2 | 3, y) => Some(1900 + y),
+            (4, y) if y >= 1900 => Some(y),
+            _ => None,
+        }
+    }
+
+    /// `2 Mar 2026 09:15:30 +0000`, the day has been read.
+    fn day_first(&mut self, day: i64) -> Option<Parts> {
+        self.between();
+        let month = self.month()?;
+        self.between();
+        let year = self.year()?;
+        self.between();
+        let second_of_day = self.time()?;
+        Some(Parts {
+            year,
+            month,
+            day,
+            second_of_day,
+            zone: self.zone(),
+        })
+    }
+
+    /// `Mar  2 09:15:30 [EST] 2026 [+0000]` and `Mar 2, 2026 9:15 AM`.
+    fn month_first(&mut self) -> Option<Parts> {
+        let month = self.month()?;
+        self.between();
+        let day = self.number(2)?.value;
+        self.between();
+        let mut c = *self;
+        if let Some(second_of_day) = c.time() {
+            *self = c;
+            let mut zone = self.zone();
+            self.blanks();
+            let year = self.year()?;
+            zone = self.zone().or(zone);
+            return Some(Parts {
+                year,
+                month,
+                day,
+                second_of_day,
+                zone,
+            });
+        }
+        let year = self.year()?;
+        self.between();
+        let second_of_day = self.time()?;
+        Some(Parts {
+            year,
+            month,
+            day,
+            second_of_day,
+            zone: self.zone(),
+        })
+    }
+
+    /// `2026-03-02 09:15:30.123 +0000 UTC m=+1.2`, the year has been read.
+    fn iso(&mut self, year: i64) -> Option<Parts> {
+        let mark = self.peek();
+        matches!(mark, b'-' | b'/' | b'.').then_some(())?;
+        self.at += 1;
+        let month = self.number(2)?.value;
+        self.take(mark).then_some(())?;
+        let day = self.number(2)?.value;
+        if !self.take(b'T') {
+            self.blanks();
+        }
+        let second_of_day = self.time()?;
+        let zone = self.zone();
+        self.go_clock();
+        Some(Parts {
+            year,
+            month,
+            day,
+            second_of_day,
+            zone,
+        })
+    }
+
+    /// The reading of a Go clock behind its text form: the zone again, and `m=+1.2`.
+    fn go_clock(&mut self) {
+        let mut c = *self;
+        c.blanks();
+        let name = c.word();
+        if name.len() >= 3 && name.iter().all(u8::is_ascii_uppercase) {
+            *self = c;
+            c.blanks();
+        } else {
+            c = *self;
+            c.blanks();
+        }
+        if c.take(b'm') && c.take(b'=') {
+            while matches!(c.peek(), b'+' | b'-' | b'.' | b'0'..=b'9') {
+                c.at += 1;
+            }
+            *self = c;
+        }
+    }
+
+    /// `09:15[:30[.5]] [AM|PM]`, as seconds of the day.
+    fn time(&mut self) -> Option<i64> {
+        let mut hour = self.number(2)?.value;
+        self.take(b':').then_some(())?;
+        let minute = self.number(2)?.value;
+        let mut second = 0;
+        if self.take(b':') {
+            second = self.number(2)?.value;
+            if matches!(self.peek(), b'.' | b',') {
+                self.at += 1;
+                while self.digit() {
+                    self.at += 1;
+                }
+            }
+        }
+        let mut c = *self;
+        c.blanks();
+        let half = c.word();
+        if half.eq_ignore_ascii_case(b"PM") || half.eq_ignore_ascii_case(b"AM") {
+            (1..=12).contains(&hour).then_some(())?;
+            hour = hour % 12
+                + if half.eq_ignore_ascii_case(b"PM") {
+                    12
+                } else {
+                    0
+                };
+            *self = c;
+        }
+        // A leap second is the first of the next minute.
+        (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
+    }
+
+    /// A zone, when one stands here; a number behind a name (`GMT+0100`) wins.
+    fn zone(&mut self) -> Option<Zone> {
+        let mut c = *self;
+        c.blanks();
+        if let Some(zone) = c.offset() {
+            *self = c;
+            return Some(zone);
+        }
+        let name = c.word();
+        let zone = zone_of(name)?;
+        *self = c;
+        c.blanks();
+        if let Some(number) = c.offset() {
+            *self = c;
+            return Some(number);
+        }
+        Some(zone)
+    }
+
+    /// `+hhmm`, `+hh:mm`, `+hh`.
+    fn offset(&mut self) -> Option<Zone> {
+        let negative = match self.peek() {
+            b'+' => false,
+            b'-' => true,
+            _ => return None,
+        };
+        self.at += 1;
+        let n = self.number(6)?;
+        let (hours, minutes) = match n.digits {
+            1 | 2 if self.take(b':') => (n.value, self.number(2)?.value),
+            1 | 2 => (n.value, 0),
+            _ => (n.value / 100, n.value % 100),
+        };
+        // No zone is further than fifteen hours from Greenwich.
+        if hours > 15 || minutes > 59 {
+            return Some(Zone::Unknown);
+        }
+        if negative && hours == 0 && minutes == 0 {
+            return Some(Zone::Utc);
+        }
+        let total = i16::try_from(hours * 60 + minutes).ok()?;
+        Some(Zone::Offset(if negative { -total } else { total }))
+    }
+}
+
+const WEEKDAYS: [&[u8]; 7] = [
+    b"sunday",
+    b"monday",
+    b"tuesday",
+    b"wednesday",
+    b"thursday",
+    b"friday",
+    b"saturday",
+];
+const MONTHS: [&[u8]; 12] = [
+    b"january",
+    b"february",
+    b"march",
+    b"april",
+    b"may",
+    b"june",
+    b"july",
+    b"august",
+    b"september",
+    b"october",
+    b"november",
+    b"december",
+];
+
+/// The place of a name, whole or cut to three letters or more, in a list of names.
+fn named(word: &[u8], names: &[&[u8]]) -> Option<i64> {
+    if word.len() < 3 {
+        return None;
+    }
+    let at = names.iter().position(|name| {
+        name.get(..word.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(word))
+    })?;
+    i64::try_from(at).ok()
+}
+
+/// RFC 5322 §4.3: these names have values; all others mean several zones (IST, BST, CST in China),
+/// and the military letters were given with the wrong sign in RFC 822.
+fn zone_of(name: &[u8]) -> Option<Zone> {
+    const NAMES: [(&[u8], i16); 12] = [
+        (b"UT", 0),
+        (b"UTC", 0),
+        (b"GMT", 0),
+        (b"Z", 0),
+        (b"EST", -5),
+        (b"EDT", -4),
+        (b"CST", -6),
+        (b"CDT", -5),
+        (b"MST", -7),
+        (b"MDT", -6),
+        (b"PST", -8),
+        (b"PDT", -7),
+    ];
+    if let Some((_, hours)) = NAMES
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+    {
+        return Some(Zone::Offset(hours * 60));
+    }
+    // What follows a date in a trace may be a clause (`ID`, `FOR`) rather than a zone.
+    let clause: [&[u8]; 6] = [b"ID", b"FOR", b"BY", b"WITH", b"VIA", b"FROM"];
+    let zone = (1..=5).contains(&name.len())
+        && name.iter().all(u8::is_ascii_uppercase)
+        && !clause.contains(&name);
+    zone.then_some(Zone::Unknown)
+}
+
+/// Days since 1970-01-01 of a date of the Gregorian calendar; `None` when there is no such day.
+/// (After Howard Hinnant, "chrono-compatible low-level date algorithms".)
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + i64::from(leap),
+        _ => return None,
+    };
+    (1..=length).contains(&day).then_some(())?;
+    let y = if month <= 2 { year - 1 } else { year };
+    let era = y.div_euclid(400);
+    let year_of_era = y - era * 400;
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    Some(era * 146_097 + day_of_era - 719_468)
+}
+
+/// The reverse of [`days`].
+fn civil(days: i64) -> (i64, i64, i64) {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z - era * 146_097;
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    (
+        yoe + era * 400 + i64::from(month <= 2),
+        month,
+        doy - (153 * mp + 2) / 5 + 1,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        parse(text).map_or_else(|| "none".into(), |s| s.to_string())
+    }
+
+    #[test]
+    fn every_order_of_writing_gives_the_same_moment() {
+        for text in [
+            "Mon, 2 Mar 2026 09:15:30 +0000",
+            "Mon,  2 Mar 2026 09:15:30     +0000 (UTC)",
+            "2 Mar 2026 10:15:30 +0100 (CET)",
+            "Mon Mar 02 09:15:30 2026 +0000",
+            "Mon Mar  2 04:15:30 EST 2026",
+            "Mon, 02 Mar 26 09:15:30 GMT",
+            "Monday, 2 March 2026 09:15:30 Z",
+            "2026-03-02 09:15:30.123456789 +0000 UTC m=+123456.789012345",
+            "2026-03-02T09:15:30Z",
+            "Mar 2, 2026 9:15:30 AM GMT",
+            "Mon,\r\n 2-Mar-2026 01:15:30.5 -0800",
+            "Mon, 2 Mar 2026 04:15:30-0500",
+            "Mon, 2 Mar 2026 10:15:30 GMT+0100",
+        ] {
+            assert_eq!(
+                parse(text).map(|s| s.seconds),
+                Some(1_772_442_930),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_zone_tells_how_far_it_is_to_be_believed() {
+        let zone = |text| parse(text).unwrap().zone;
+        assert_eq!(zone("2 Mar 2026 09:15:30 -0000"), Zone::Utc);
+        assert_eq!(zone("2 Mar 2026 09:15:30"), Zone::Missing);
+        assert_eq!(zone("2 Mar 2026 09:15:30 CET"), Zone::Unknown);
+        assert_eq!(zone("2 Mar 2026 09:15:30 A"), Zone::Unknown);
+        assert_eq!(zone("2 Mar 2026 09:15:30 +9900"), Zone::Unknown);
+        assert_eq!(zone("2 Mar 2026 09:15:30 +05:30"), Zone::Offset(330));
+        assert!(!parse("2 Mar 2026 09:15:30 CET").unwrap().is_sure());
+    }
+
+    #[test]
+    fn a_date_is_written_in_its_own_zone() {
+        assert_eq!(
+            shown("Sun, 28 Mar 2004 23:54:14 -0800"),
+            "2004-03-28T23:54:14-08:00"
+        );
+        assert_eq!(
+            shown("2 Mar 2026 09:15:30 -0000"),
+            "2026-03-02T09:15:30-00:00"
+        );
+        assert_eq!(shown("2 Mar 2026 09:15 +0530"), "2026-03-02T09:15:00+05:30");
+        assert_eq!(
+            shown("Sat, 31 Dec 2016 23:59:60 +0000"),
+            "2017-01-01T00:00:00+00:00"
+        );
+        assert_eq!(
+            shown("1 Jan 1970 00:30:00 +0100"),
+            "1970-01-01T00:30:00+01:00"
+        );
+    }
+
+    #[test]
+    fn short_years_follow_rfc_5322() {
+        assert!(shown("8 Oct 91 07:29:39 PDT").starts_with("1991-10-08"));
+        assert!(shown("8 Oct 49 07:29:39 PDT").starts_with("2049-10-08"));
+        assert!(shown("8 Oct 103 07:29:39 PDT").starts_with("2003-10-08"));
+    }
+
+    #[test]
+    fn a_wrong_weekday_is_noticed_and_does_no_harm() {
+        assert!(
+            parse("Tue, 2 Mar 2026 09:15:30 +0000")
+                .unwrap()
+                .wrong_weekday
+        );
+        assert!(
+            !parse("Mon, 2 Mar 2026 09:15:30 +0000")
+                .unwrap()
+                .wrong_weekday
+        );
+    }
+
+    #[test]
+    fn the_rest_of_the_text_is_left_to_the_caller() {
+        let text = "Thu, 10 Nov 2005 08:24:21 -0600 id 0DB.1";
+        let (_, len) = prefix(text).unwrap();
+        assert_eq!(text.get(len..), Some(" id 0DB.1"));
+        let text = "Thu, 10 Nov 2005 08:24:21 ID 0DB.1";
+        let (stamp, len) = prefix(text).unwrap();
+        assert_eq!(
+            (stamp.zone, text.get(len..)),
+            (Zone::Missing, Some(" ID 0DB.1"))
+        );
+    }
+
+    #[test]
+    fn what_is_no_date_is_none() {
+        for text in [
+            "",
+            "14:47:44 +0000",
+            "31 Feb 2026 10:00:00 +0000",
+            "2 Mar 2026",
+            "2 Mar 2026 24:00:00 +0000",
+            "2 Mar 2026 10:60:00 +0000",
+            "2 Mar 20260 10:00:00 +0000",
+            "Mon,",
+            "15.20.9611.12",
+            "0 Xyz 2026 10:00:00",
+            "99999999999999999999 Mar 2026 10:00:00",
+            "with ESMTP",
+        ] {
+            assert_eq!(shown(text), "none", "{text}");
+        }
+    }
+
+    #[test]
+    fn days_and_their_reverse_agree_over_four_centuries() {
+        for n in (-40_000..120_000).step_by(13) {
+            let (y, m, d) = civil(n);
+            assert_eq!(days(y, m, d), Some(n));
+        }
+    }
+}
