@@ -15,6 +15,7 @@
 )]
 
 pub mod bounce;
+pub mod dns;
 pub mod exit;
 pub mod message;
 pub mod scan;
