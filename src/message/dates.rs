@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use chrono::{DateTime, FixedOffset};
+
 /// A point in time, with what the text said about its zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {
@@ -36,6 +38,12 @@ impl Stamp {
         matches!(self.zone, Zone::Offset(_) | Zone::Utc)
     }
 
+    /// The moment in the writer's zone; `None` for years beyond what chrono counts.
+    pub fn moment(&self) -> Option<DateTime<FixedOffset>> {
+        let zone = FixedOffset::east_opt(i32::from(self.offset()) * 60)?;
+        DateTime::from_timestamp(self.seconds, 0).map(|moment| moment.with_timezone(&zone))
+    }
+
     /// The offset in minutes, 0 where none is known.
     pub fn offset(&self) -> i16 {
         match self.zone {
@@ -43,6 +51,12 @@ impl Stamp {
             Zone::Utc | Zone::Unknown | Zone::Missing => 0,
         }
     }
+}
+
+/// Reads a text that begins with a date, for those who only want the moment; a zone that is not
+/// told counts as universal time.
+pub fn read(text: &str) -> Option<DateTime<FixedOffset>> {
+    parse(text).and_then(|stamp| stamp.moment())
 }
 
 /// RFC 3339; a zone that is not told is written `-00:00` (its §4.3).
@@ -607,5 +621,33 @@ mod tests {
             let (y, m, d) = civil(n);
             assert_eq!(days(y, m, d), Some(n));
         }
+    }
+
+    #[test]
+    fn every_writing_of_one_moment_is_read() {
+        for text in [
+            "Tue, 13 Jan 2004 14:12:29 -0700 (MST)",
+            "Fri, 13 Jan 2004 14:12:29 -0700",
+            "13 jan 04 14:12:29 -0700",
+            "13 Jan 104 14:12:29 -0700",
+            "Tue Jan 13 14:12:29 2004 -0700",
+            "Tue,13 Jan 2004 14:12:29 -0700",
+            "2004-01-13T14:12:29-07:00",
+        ] {
+            let moment = read(text).map(|date| date.to_rfc3339());
+            assert_eq!(
+                moment.as_deref(),
+                Some("2004-01-13T14:12:29-07:00"),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            read("13 Jan 2004 14:12 -0000")
+                .unwrap()
+                .offset()
+                .local_minus_utc(),
+            0
+        );
+        assert_eq!(read("yesterday"), None);
     }
 }

@@ -2,6 +2,16 @@
 //! of decoded text, each of which knows where in the user's input it stands.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
+
+pub use crate::message::decode::Transfer;
+pub use crate::message::head::{Field, Head};
+pub use crate::message::open::open;
+pub use crate::message::place::{Encoded, Mark, Place};
+
+use crate::message::decode;
+use crate::message::html;
+use crate::message::lines::{self, Lines};
 
 /// One mail or text on the way from the input down to the original message.
 #[derive(Debug, Clone, Default)]
@@ -35,24 +45,6 @@ pub enum Wrap {
     Msg,
 }
 
-/// The header of a layer: its fields in order, as they came.
-#[derive(Debug, Clone, Default)]
-pub struct Head<'x> {
-    /// The fields, newest (topmost) first.
-    pub fields: Vec<Field<'x>>,
-}
-
-/// One header field (RFC 5322 §2.2).
-#[derive(Debug, Clone)]
-pub struct Field<'x> {
-    /// Its name as written.
-    pub name: Cow<'x, str>,
-    /// Its body as written: folded, encoded words not yet decoded, without the last line end.
-    pub body: Cow<'x, str>,
-    /// Where the body stands in the input.
-    pub place: Place<'x>,
-}
-
 /// A part of the body with its transfer encoding and charset undone.
 #[derive(Debug, Clone)]
 pub struct Block<'x> {
@@ -62,10 +54,20 @@ pub struct Block<'x> {
     pub mime: Cow<'x, str>,
     /// The file name, when it has one.
     pub file_name: Option<Cow<'x, str>>,
-    /// What is in it.
+    /// What is in it; to read it, use [`Block::text`] or [`Block::bytes`].
     pub content: Content<'x>,
-    /// Where it stands in the input.
+    /// Where `content` stands in the input.
     pub place: Place<'x>,
+    view: OnceLock<View>,
+}
+
+/// What is made of the content when somebody wants to read it.
+#[derive(Debug, Clone, Default)]
+struct View {
+    text: String,
+    bytes: Vec<u8>,
+    /// Pairs of (byte of the text, byte of the content) for HTML.
+    pairs: Vec<(usize, usize)>,
 }
 
 /// What a part of the body is for.
@@ -96,33 +98,170 @@ pub enum Content<'x> {
     Text(Cow<'x, str>),
     /// Bytes after the transfer encoding.
     Bytes(Cow<'x, [u8]>),
+    /// Bytes before it: attachments are decoded only when asked for.
+    Encoded(&'x [u8], Transfer),
 }
 
-/// Where a decoded text stands in the input, so that evidence can point at a line of it.
-#[derive(Debug, Clone, Default)]
-pub enum Place<'x> {
-    /// It is the input from this byte on, unchanged.
-    Direct {
-        /// The whole input.
-        input: &'x [u8],
-        /// The byte that the text starts with.
-        start: usize,
-    },
-    /// It was decoded. Runs of lines, sorted by `from`: line `from + n` of the text (from 0)
-    /// stands in line `to + n * step` of the input (from 1).
-    Runs(Vec<Run>),
-    /// It is not known (compressed containers).
-    #[default]
-    Nowhere,
+impl<'x> Block<'x> {
+    pub(crate) fn new(
+        kind: BlockKind,
+        mime: Cow<'x, str>,
+        file_name: Option<Cow<'x, str>>,
+        content: Content<'x>,
+        place: Place<'x>,
+    ) -> Self {
+        Block {
+            kind,
+            mime,
+            file_name,
+            content,
+            place,
+            view: OnceLock::new(),
+        }
+    }
+
+    /// A block of plain text.
+    pub(crate) fn plain(text: Cow<'x, str>, place: Place<'x>) -> Self {
+        let mime = Cow::Borrowed("text/plain");
+        Block::new(BlockKind::Plain, mime, None, Content::Text(text), place)
+    }
+
+    /// The text to read: of an HTML block what a person sees of it; of bytes, as UTF-8 as far as
+    /// they are.
+    pub fn text(&self) -> &str {
+        match &self.content {
+            Content::Text(text) if self.kind != BlockKind::Html => text,
+            Content::Bytes(Cow::Borrowed(bytes)) if let Ok(text) = std::str::from_utf8(bytes) => {
+                text
+            }
+            _ => &self.view().text,
+        }
+    }
+
+    /// The content as bytes, transfer encoding undone; of HTML the markup.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.content {
+            Content::Text(text) => text.as_bytes(),
+            Content::Bytes(bytes) => bytes,
+            Content::Encoded(raw, Transfer::Identity) => raw,
+            Content::Encoded(..) => &self.view().bytes,
+        }
+    }
+
+    /// The lines of [`Block::text`] with their offsets.
+    pub fn lines(&self) -> Lines<'_> {
+        lines::lines(self.text())
+    }
+
+    /// The line of the input, from 1, that byte `offset` of [`Block::text`] stands in; `None`
+    /// when it is not known.
+    pub fn line_at(&self, offset: usize) -> Option<u32> {
+        match &self.content {
+            Content::Text(source) if self.kind == BlockKind::Html => {
+                let pairs = &self.view().pairs;
+                let after = pairs.partition_point(|(at, _)| *at <= offset);
+                let &(at, from) = pairs.get(after.saturating_sub(1))?;
+                // Within a stretch text and markup run in step.
+                let from = (from + offset.saturating_sub(at)).min(source.len());
+                self.place.line_at(source.as_bytes(), from)
+            }
+            _ => self.place.line_at(self.bytes(), offset),
+        }
+    }
+
+    fn view(&self) -> &View {
+        self.view.get_or_init(|| match &self.content {
+            Content::Text(source) => {
+                let (text, pairs) = html::text(source);
+                View {
+                    text,
+                    pairs,
+                    ..View::default()
+                }
+            }
+            Content::Bytes(bytes) => View {
+                text: String::from_utf8_lossy(bytes).into_owned(),
+                ..View::default()
+            },
+            Content::Encoded(raw, transfer) => {
+                let bytes = decode::transfer(raw, *transfer);
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                View {
+                    text,
+                    bytes: bytes.into_owned(),
+                    ..View::default()
+                }
+            }
+        })
+    }
+
+    fn into_owned(self) -> Block<'static> {
+        Block {
+            kind: self.kind,
+            mime: Cow::Owned(self.mime.into_owned()),
+            file_name: self.file_name.map(|name| Cow::Owned(name.into_owned())),
+            content: match self.content {
+                Content::Text(text) => Content::Text(Cow::Owned(text.into_owned())),
+                Content::Bytes(bytes) => Content::Bytes(Cow::Owned(bytes.into_owned())),
+                Content::Encoded(raw, transfer) => {
+                    Content::Bytes(Cow::Owned(decode::transfer(raw, transfer).into_owned()))
+                }
+            },
+            place: Place::Nowhere,
+            view: OnceLock::new(),
+        }
+    }
 }
 
-/// See [`Place::Runs`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    /// The first line of the text that this run speaks of, from 0.
-    pub from: u32,
-    /// The line of the input that it stands in, from 1.
-    pub to: u32,
-    /// 1 when the following lines follow in the input too, 0 when they share the one line.
-    pub step: u32,
+impl<'x> Layer<'x> {
+    /// The first block of this kind.
+    pub fn block(&self, kind: BlockKind) -> Option<&Block<'x>> {
+        self.blocks.iter().find(|block| block.kind == kind)
+    }
+
+    /// All blocks of this kind.
+    pub fn blocks_of(&self, kind: BlockKind) -> impl Iterator<Item = &Block<'x>> {
+        self.blocks.iter().filter(move |block| block.kind == kind)
+    }
+
+    /// Moves the layer from the source it was read from to where that source stands in the
+    /// input; `outer` are the marks of the source.
+    pub(crate) fn within(mut self, outer: &[Mark]) -> Self {
+        for field in &mut self.head.fields {
+            field.place = field.place.within(field.body.as_bytes(), outer);
+        }
+        for block in &mut self.blocks {
+            block.place = block.place.within(block.bytes(), outer);
+        }
+        self
+    }
+
+    /// A copy that borrows nothing. Places are kept only when they are marks.
+    pub(crate) fn into_owned(self) -> Layer<'static> {
+        let place = |place: Place<'_>| match place {
+            Place::Marks(marks) => Place::Marks(marks),
+            _ => Place::Nowhere,
+        };
+        let fields = self.head.fields.into_iter().map(|field| Field {
+            name: Cow::Owned(field.name.into_owned()),
+            body: Cow::Owned(field.body.into_owned()),
+            place: place(field.place),
+        });
+        let blocks = self.blocks.into_iter().map(|mut block| {
+            let place = place(std::mem::take(&mut block.place));
+            Block {
+                place,
+                ..block.into_owned()
+            }
+        });
+        Layer {
+            wraps: self.wraps,
+            head: Head {
+                fields: fields.collect(),
+            },
+            blocks: blocks.collect(),
+            mime: Cow::Owned(self.mime.into_owned()),
+            report_type: self.report_type.map(|t| Cow::Owned(t.into_owned())),
+        }
+    }
 }

@@ -2,6 +2,16 @@
 //! bounce, in which the original. This room knows MIME, charsets, boxes and forwards; it knows
 //! nothing of bounces. It is the only one that knows mail-parser.
 
+pub mod addresses;
 pub mod dates;
+mod decode;
+pub mod fields;
+mod head;
+pub mod html;
 pub mod layer;
+pub mod lines;
+mod media;
+mod mime;
+mod open;
+mod place;
 pub mod status;
