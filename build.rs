@@ -4,6 +4,8 @@
 //! does not fit the schema with the file and the entry in the message, and writes one Rust file
 //! into `OUT_DIR`, which the room that owns the knowledge includes.
 
+#[path = "build/catalogue.rs"]
+mod catalogue;
 #[path = "build/emit.rs"]
 mod emit;
 #[path = "build/literals.rs"]
@@ -13,6 +15,10 @@ mod literals;
 fn main() -> Result<(), String> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build");
+    emit::write(
+        "dnsbl_catalogue.rs",
+        &catalogue::tables(&emit::text("dnsbl.toml")?)?,
+    )?;
     emit::write("scan_sample.rs", &literals::sample()?)?;
     Ok(())
 }

@@ -11,16 +11,20 @@ pub(crate) fn write(name: &str, source: &str) -> Result<(), String> {
     fs::write(&path, source).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-/// Reads and parses one file of `src/data`; a change of it runs the build script again.
+/// Reads one file of `src/data`; a change of it runs the build script again.
+pub(crate) fn text(name: &str) -> Result<String, String> {
+    let path = Path::new("src/data").join(name);
+    println!("cargo:rerun-if-changed={}", path.display());
+    fs::read_to_string(&path).map_err(|e| format!("{name}: {e}"))
+}
+
+/// Reads and parses one file of `src/data`.
 #[allow(
     dead_code,
     reason = "shared by table makers that come one after the other"
 )]
 pub(crate) fn read<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String> {
-    let path = Path::new("src/data").join(name);
-    println!("cargo:rerun-if-changed={}", path.display());
-    let text = fs::read_to_string(&path).map_err(|e| format!("{name}: {e}"))?;
-    toml::from_str(&text).map_err(|e| format!("{name}: {e}"))
+    toml::from_str(&text(name)?).map_err(|e| format!("{name}: {e}"))
 }
 
 /// The TOML files of a folder below `src/data`, by name, as names for [`read`].

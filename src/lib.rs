@@ -16,6 +16,7 @@
 
 pub mod bounce;
 pub mod dns;
+pub mod dnsbl;
 pub mod exit;
 pub mod message;
 pub mod scan;
