@@ -10,6 +10,8 @@ mod catalogue;
 mod emit;
 #[path = "build/literals.rs"]
 mod literals;
+#[path = "build/rules.rs"]
+mod rules;
 
 /// One line per kind of knowledge. An error ends the build and names file and entry.
 fn main() -> Result<(), String> {
@@ -20,5 +22,6 @@ fn main() -> Result<(), String> {
         &catalogue::tables(&emit::text("dnsbl.toml")?)?,
     )?;
     emit::write("scan_sample.rs", &literals::sample()?)?;
+    emit::write("rules.rs", &rules::table()?)?;
     Ok(())
 }

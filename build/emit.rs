@@ -70,3 +70,9 @@ pub(crate) fn strings<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> Str
     out.push(']');
     out
 }
+
+/// A source file that also holds knowledge.
+pub(crate) fn source(path: &str) -> Result<String, String> {
+    println!("cargo:rerun-if-changed={path}");
+    fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))
+}

@@ -6,3 +6,4 @@ pub mod cause;
 pub mod classify;
 pub mod explanation;
 pub mod notice;
+pub mod reply;

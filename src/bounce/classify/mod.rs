@@ -1,4 +1,16 @@
 //! Facts to a cause: the one brain for notices, log lines and live replies.
+//!
+//! Order of trust: a provider's own code, a specific text, the enhanced code of the reply, the
+//! Status field, a text that says little, the reply code, the stage. Words beat numbers, since
+//! many servers send 5.7.1 or 5.1.1 for anything; the remote server's words beat the reporting
+//! server's, and both beat prose.
+
+mod codes;
+mod fold;
+mod judge;
+mod rules;
+
+pub use judge::judge;
 
 use crate::bounce::cause::Cause;
 use crate::bounce::explanation::{Action, Command, Confidence, Listing, StatusFrom};

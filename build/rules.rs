@@ -1,0 +1,494 @@
+//! Reads `src/data/rules/*.toml`, refuses what is not a proper rule, and writes the rule table
+//! with the literals that the scan needs.
+//!
+//! A pattern is a regular expression over folded text (see `src/bounce/classify/fold.rs`) in which
+//! `{name}` stands for a class of words from `words.toml`. Each pattern gets up to three *groups*
+//! of literals: it can only match where every group has a hit. They are derived from the
+//! expression itself, so nobody has to keep them in step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use regex_syntax::hir::{Hir, HirKind};
+use serde::Deserialize;
+
+use crate::{emit, literals};
+
+#[path = "../src/bounce/classify/plain.rs"]
+mod plain;
+
+/// Macros may use macros, to this depth.
+const NESTING: usize = 6;
+/// More groups would hardly save a match.
+const GROUPS: usize = 3;
+/// So many literals at most may be spelled out from classes and options.
+const EXACT: usize = 16;
+/// A literal shorter than this is no anchor.
+const ANCHOR: usize = 3;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    rule: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    id: String,
+    cause: String,
+    /// Patterns over the words.
+    #[serde(default)]
+    patterns: Vec<String>,
+    /// Patterns over the pieces that were replaced: links, host names, addresses.
+    #[serde(default)]
+    pieces: Vec<String>,
+    /// Patterns over the words that forbid the rule.
+    #[serde(default)]
+    unless: Vec<String>,
+    weight: u8,
+    confidence: Option<String>,
+    #[serde(default)]
+    scope: Scope,
+    #[serde(rename = "match")]
+    matches: Vec<String>,
+    #[serde(default)]
+    not: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Scope {
+    /// Ends of the refusing server's name.
+    #[serde(default)]
+    hosts: Vec<String>,
+    /// Reply codes; 4 and 5 stand for a whole class.
+    #[serde(default)]
+    replies: Vec<u16>,
+    /// Commands, as in JSON.
+    #[serde(default)]
+    commands: Vec<String>,
+    /// Dialects of the notice.
+    #[serde(default)]
+    dialects: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    words: BTreeMap<String, String>,
+}
+
+/// One pattern of one rule, made ready.
+struct Unit {
+    rule: usize,
+    pieces: bool,
+    regex: String,
+    groups: Vec<BTreeSet<Vec<u8>>>,
+}
+
+/// The generated file: literals, rules, units, and the examples for the tests.
+pub(crate) fn table() -> Result<String, String> {
+    let words: Words = emit::read("rules/words.toml")?;
+    let mut rules = Vec::new();
+    for name in emit::folder("rules")? {
+        if name != "rules/words.toml" {
+            let file: File = emit::read(&name)?;
+            rules.extend(file.rule);
+        }
+    }
+    // The first match wins: heavy rules first, and a stable order among equals.
+    rules.sort_by_key(|rule| std::cmp::Reverse(rule.weight));
+    let causes = causes()?;
+    let mut ids = BTreeSet::new();
+    let mut units = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        check(rule, &causes).map_err(|e| format!("rule {}: {e}", rule.id))?;
+        if !ids.insert(&rule.id) {
+            return Err(format!("rule {} stands twice", rule.id));
+        }
+        for (pieces, patterns) in [(false, &rule.patterns), (true, &rule.pieces)] {
+            for pattern in patterns {
+                let unit = unit(index, pieces, pattern, &words.words)
+                    .map_err(|e| format!("rule {}: {pattern:?}: {e}", rule.id))?;
+                units.push(unit);
+            }
+        }
+    }
+    write(&rules, &units, &words.words)
+}
+
+fn check(rule: &Rule, causes: &[String]) -> Result<(), String> {
+    if !causes.contains(&rule.cause) {
+        return Err(format!("no cause {}", rule.cause));
+    }
+    if rule.patterns.is_empty() && rule.pieces.is_empty() {
+        return Err("no pattern".into());
+    }
+    if rule.matches.is_empty() {
+        return Err("no example that matches".into());
+    }
+    if rule.weight > 99 {
+        return Err("weight is 0 to 99".into());
+    }
+    if !matches!(
+        rule.confidence.as_deref(),
+        None | Some("high" | "medium" | "low")
+    ) {
+        return Err("confidence is high, medium or low".into());
+    }
+    if let Some(bad) = rule.scope.commands.iter().find(|c| command(c).is_none()) {
+        return Err(format!("no command {bad}"));
+    }
+    Ok(())
+}
+
+/// The ids of the causes, from the one place that has them.
+fn causes() -> Result<Vec<String>, String> {
+    let source = emit::source("src/bounce/cause.rs")?;
+    let ids: Vec<String> = source
+        .lines()
+        .filter_map(|line| line.split_once(" = \"")?.1.split_once("\", "))
+        .map(|(id, _)| id.to_string())
+        .collect();
+    if ids.is_empty() {
+        Err("no causes found in cause.rs".into())
+    } else {
+        Ok(ids)
+    }
+}
+
+/// Replaces `{name}` by its words, in their own group.
+fn expand(pattern: &str, words: &BTreeMap<String, String>, depth: usize) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        match after.split_once('}') {
+            Some((name, tail)) if name.starts_with(|c: char| c.is_ascii_lowercase()) => {
+                let text = words
+                    .get(name)
+                    .ok_or_else(|| format!("no words {{{name}}}"))?;
+                if depth == 0 {
+                    return Err(format!("words {{{name}}} nest too deep"));
+                }
+                let _ = write!(out, "(?:{})", expand(text, words, depth - 1)?);
+                rest = tail;
+            }
+            _ => {
+                out.push('{');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// Accents off, as in the texts.
+fn plain(pattern: &str) -> String {
+    let mut out = String::new();
+    for c in pattern.chars() {
+        match plain::letters(c) {
+            Some(letters) => out.push_str(letters),
+            None => out.push(c),
+        }
+    }
+    out
+}
+
+fn regex(pattern: &str, words: &BTreeMap<String, String>) -> Result<(String, Hir), String> {
+    let regex = plain(&expand(pattern, words, NESTING)?);
+    let hir = regex_syntax::ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .build()
+        .parse(&regex)
+        .map_err(|e| e.to_string())?;
+    Ok((regex, hir))
+}
+
+fn unit(
+    rule: usize,
+    pieces: bool,
+    pattern: &str,
+    words: &BTreeMap<String, String>,
+) -> Result<Unit, String> {
+    let (regex, hir) = regex(pattern, words)?;
+    folded(&hir, pieces)?;
+    let mut groups = groups(&hir);
+    groups.sort_by_key(cost);
+    groups.dedup();
+    groups.truncate(GROUPS);
+    if groups.is_empty() {
+        return Err("no literal of three bytes or more that every match must have".into());
+    }
+    Ok(Unit {
+        rule,
+        pieces,
+        regex,
+        groups,
+    })
+}
+
+/// Refuses literals that folded text cannot contain: the pattern would never match.
+fn folded(hir: &Hir, pieces: bool) -> Result<(), String> {
+    match hir.kind() {
+        HirKind::Literal(literal) => {
+            let bad = |b: &u8| b.is_ascii_uppercase() || (!pieces && b"-_'\"<>()[]#=~".contains(b));
+            match literal.0.iter().find(|b| bad(b)) {
+                Some(&b) => Err(format!("{:?} is folded away in texts", char::from(b))),
+                None => Ok(()),
+            }
+        }
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().try_for_each(|part| folded(part, pieces))
+        }
+        HirKind::Repetition(r) => folded(&r.sub, pieces),
+        HirKind::Capture(c) => folded(&c.sub, pieces),
+        _ => Ok(()),
+    }
+}
+
+/// How unselective a group is: many or short literals let many texts pass.
+fn cost(group: &BTreeSet<Vec<u8>>) -> usize {
+    let shortest = group.iter().map(Vec::len).min().unwrap_or(0);
+    group.len() * 2 + 24usize.saturating_sub(shortest * 2)
+}
+
+/// Sets of literals of which each must have a member in every match.
+fn groups(hir: &Hir) -> Vec<BTreeSet<Vec<u8>>> {
+    if let Some(all) = exact(hir).filter(|all| all.iter().all(|l| l.len() >= ANCHOR)) {
+        return vec![all];
+    }
+    match hir.kind() {
+        HirKind::Concat(parts) => {
+            let mut found = Vec::new();
+            let mut run: Option<BTreeSet<Vec<u8>>> = None;
+            for part in parts {
+                let next = exact(part);
+                run = match (run, next) {
+                    (Some(before), Some(next)) => match product(&before, &next) {
+                        Some(joined) => Some(joined),
+                        None => {
+                            found.push(before);
+                            Some(next)
+                        }
+                    },
+                    (before, None) => {
+                        found.extend(before);
+                        found.extend(groups(part));
+                        None
+                    }
+                    (None, next) => next,
+                };
+            }
+            found.extend(run);
+            found.retain(|group| group.iter().all(|l| l.len() >= ANCHOR));
+            // A part that was joined to short neighbours still counts by itself.
+            if found.is_empty() {
+                found = parts.iter().flat_map(groups).collect();
+            }
+            found
+        }
+        HirKind::Capture(capture) => groups(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => groups(&repetition.sub),
+        HirKind::Alternation(branches) => {
+            let mut union = BTreeSet::new();
+            for branch in branches {
+                match groups(branch).into_iter().min_by_key(cost) {
+                    Some(group) => union.extend(group),
+                    None => return Vec::new(),
+                }
+            }
+            vec![union]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Everything that the expression can match, when that is a handful of literals.
+fn exact(hir: &Hir) -> Option<BTreeSet<Vec<u8>>> {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Some(BTreeSet::from([Vec::new()])),
+        HirKind::Literal(literal) => Some(BTreeSet::from([literal.0.to_vec()])),
+        HirKind::Class(class) => {
+            let bytes = class.literal().map(|one| BTreeSet::from([one]));
+            bytes.or_else(|| match class {
+                regex_syntax::hir::Class::Bytes(class) => {
+                    let count: usize = class
+                        .iter()
+                        .map(|r| usize::from(r.end() - r.start()) + 1)
+                        .sum();
+                    (count <= EXACT).then(|| {
+                        class
+                            .iter()
+                            .flat_map(|r| (r.start()..=r.end()).map(|b| vec![b]))
+                            .collect()
+                    })
+                }
+                regex_syntax::hir::Class::Unicode(_) => None,
+            })
+        }
+        HirKind::Capture(capture) => exact(&capture.sub),
+        HirKind::Concat(parts) => parts
+            .iter()
+            .try_fold(BTreeSet::from([Vec::new()]), |all, part| {
+                product(&all, &exact(part)?)
+            }),
+        HirKind::Alternation(branches) => {
+            let mut union = BTreeSet::new();
+            for branch in branches {
+                union.extend(exact(branch)?);
+            }
+            (union.len() <= EXACT).then_some(union)
+        }
+        HirKind::Repetition(r) if r.min == 0 && r.max == Some(1) => {
+            let mut all = exact(&r.sub)?;
+            all.insert(Vec::new());
+            (all.len() <= EXACT).then_some(all)
+        }
+        HirKind::Repetition(_) => None,
+    }
+}
+
+fn product(a: &BTreeSet<Vec<u8>>, b: &BTreeSet<Vec<u8>>) -> Option<BTreeSet<Vec<u8>>> {
+    if a.len() * b.len() > EXACT {
+        return None;
+    }
+    Some(
+        a.iter()
+            .flat_map(|x| b.iter().map(move |y| [x.as_slice(), y].concat()))
+            .collect(),
+    )
+}
+
+fn command(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "CONNECT" => "Connect",
+        "EHLO" => "Ehlo",
+        "STARTTLS" => "StartTls",
+        "AUTH" => "Auth",
+        "MAIL" => "Mail",
+        "RCPT" => "Rcpt",
+        "DATA" => "Data",
+        "QUIT" => "Quit",
+        _ => return None,
+    })
+}
+
+fn variant(id: &str) -> String {
+    id.split('-')
+        .map(|word| {
+            let (head, tail) = word.split_at(1);
+            head.to_ascii_uppercase() + tail
+        })
+        .collect()
+}
+
+fn write(
+    rules: &[Rule],
+    units: &[Unit],
+    words: &BTreeMap<String, String>,
+) -> Result<String, String> {
+    let mut anchors: Vec<String> = Vec::new();
+    let mut postings: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    for (number, unit) in units.iter().enumerate() {
+        for (bit, group) in unit.groups.iter().enumerate() {
+            for literal in group {
+                let text = String::from_utf8(literal.clone())
+                    .map_err(|_| format!("{}: a literal is no text", unit.regex))?;
+                let id = *known.entry(text.clone()).or_insert_with(|| {
+                    anchors.push(text);
+                    anchors.len() - 1
+                });
+                let list = postings.entry(id).or_default();
+                if !list.contains(&(number, bit)) {
+                    list.push((number, bit));
+                }
+            }
+        }
+    }
+    let mut out = literals::table("ANCHORS", &anchors)?;
+    let mut starts = vec![0];
+    let mut flat = String::new();
+    let mut count = 0;
+    for id in 0..anchors.len() {
+        for (unit, bit) in postings.get(&id).into_iter().flatten() {
+            let _ = write!(flat, "({unit},{}),", 1 << bit);
+            count += 1;
+        }
+        starts.push(count);
+    }
+    let _ = writeln!(
+        out,
+        "/// Where the postings of each anchor begin.\nstatic STARTS: &[u16] = &{};",
+        emit::numbers(starts)
+    );
+    let _ = writeln!(
+        out,
+        "/// Anchor to (unit, bit of its group).\nstatic POSTINGS: &[(u16, u8)] = &[{flat}];"
+    );
+    let _ = writeln!(out, "static RULES: &[Rule] = &[");
+    for rule in rules {
+        let mut unless = Vec::new();
+        for pattern in &rule.unless {
+            let (regex, hir) =
+                regex(pattern, words).map_err(|e| format!("rule {}: {e}", rule.id))?;
+            folded(&hir, false).map_err(|e| format!("rule {}: {pattern:?}: {e}", rule.id))?;
+            unless.push(format!("({regex})"));
+        }
+        let commands: Vec<_> = rule
+            .scope
+            .commands
+            .iter()
+            .filter_map(|c| command(c))
+            .collect();
+        let _ = writeln!(
+            out,
+            "Rule {{ id: {:?}, cause: Cause::{}, weight: {}, confidence: {}, unless: {:?}, hosts: &{}, replies: &{}, commands: &[{}], dialects: &{} }},",
+            rule.id,
+            variant(&rule.cause),
+            rule.weight,
+            match rule.confidence.as_deref() {
+                Some("high") => "Some(Confidence::High)",
+                Some("medium") => "Some(Confidence::Medium)",
+                Some("low") => "Some(Confidence::Low)",
+                _ => "None",
+            },
+            unless.join("|"),
+            emit::strings(&rule.scope.hosts),
+            emit::numbers(&rule.scope.replies),
+            commands
+                .iter()
+                .map(|c| format!("Command::{c},"))
+                .collect::<String>(),
+            emit::strings(&rule.scope.dialects),
+        );
+    }
+    let _ = writeln!(out, "];\nstatic UNITS: &[Unit; {}] = &[", units.len());
+    for unit in units {
+        let _ = writeln!(
+            out,
+            "Unit {{ rule: {}, pieces: {}, groups: {}, regex: {:?} }},",
+            unit.rule,
+            unit.pieces,
+            (1u32 << unit.groups.len()) - 1,
+            unit.regex
+        );
+    }
+    let _ = writeln!(out, "];");
+    let _ = writeln!(out, "#[cfg(test)]\nstatic EXAMPLES: &[Examples] = &[");
+    for rule in rules {
+        let _ = writeln!(
+            out,
+            "Examples {{ matches: &{}, not: &{} }},",
+            emit::strings(&rule.matches),
+            emit::strings(&rule.not)
+        );
+    }
+    let _ = writeln!(out, "];");
+    Ok(out)
+}

@@ -1,0 +1,222 @@
+//! Weighs words and numbers into one judgement.
+
+use super::codes::{self, Trust};
+use super::fold::fold;
+use super::rules::{self, CERTAIN, Rule, SPECIFIC, Setting};
+use super::{Case, Deciding, Judgement};
+use crate::bounce::cause::Cause;
+use crate::bounce::explanation::{Action, Command, Confidence, StatusFrom};
+use crate::bounce::notice::Voice;
+use crate::bounce::reply::{self, Reply};
+use crate::message::status::EnhancedCode;
+
+/// Texts of one case that are looked at; a notice has two or three.
+const TEXTS: usize = 12;
+
+/// Tells the cause of one failure.
+pub fn judge(case: &Case<'_>) -> Judgement {
+    let facts = Facts::of(case);
+    let (cause, confidence, decided_by) = facts.cause(case);
+    let permanent = facts.permanent(case, cause);
+    let status = match (facts.reply.enhanced, case.status) {
+        (Some(code), _) => Some((code, StatusFrom::Reply)),
+        (None, Some(code)) => Some((code, StatusFrom::Report)),
+        (None, None) => codes::derived(cause, permanent).map(|code| (code, StatusFrom::Derived)),
+    };
+    Judgement {
+        cause,
+        permanent,
+        confidence,
+        status,
+        reply_code: facts.reply.code,
+        command: facts.command,
+        listing: None,
+        decided_by,
+    }
+}
+
+/// What the texts say, read once.
+struct Facts<'a> {
+    /// The reply in the most trustworthy text that has one.
+    reply: Reply<'a>,
+    command: Option<Command>,
+    /// The heaviest rule of each text.
+    read: Vec<(usize, Voice, &'static Rule)>,
+    words: bool,
+}
+
+impl<'a> Facts<'a> {
+    fn of(case: &Case<'a>) -> Self {
+        let mut best = Reply::default();
+        let mut command = case.command;
+        let mut words = false;
+        for (_, text) in case.texts.iter().take(TEXTS) {
+            let found = reply::find(text);
+            words |= found.text.len() > 12;
+            command = command.or(found.command);
+            if best.code.is_none() && found.code.is_some() {
+                let enhanced = found.enhanced.or(best.enhanced);
+                best = Reply { enhanced, ..found };
+            } else if best.enhanced.is_none() {
+                best.enhanced = found.enhanced;
+            }
+        }
+        let setting = Setting {
+            host: case.remote_host.or(best.host),
+            reply: best.code,
+            command,
+            dialect: case.dialect,
+        };
+        let read = case
+            .texts
+            .iter()
+            .take(TEXTS)
+            .enumerate()
+            .filter_map(|(index, (voice, text))| {
+                Some((index, *voice, rules::first(&fold(text), &setting)?))
+            })
+            .collect();
+        Self {
+            reply: best,
+            command,
+            read,
+            words,
+        }
+    }
+
+    fn cause(&self, case: &Case<'_>) -> (Cause, Confidence, Option<Deciding>) {
+        if let Some(Action::Delivered | Action::Relayed | Action::Expanded) = case.action {
+            return (Cause::Delivered, Confidence::High, None);
+        }
+        if let Some(&(text, _, rule)) = self.read.iter().find(|(_, _, r)| r.weight >= SPECIFIC) {
+            let deciding = Deciding {
+                text,
+                rule: rule.id,
+            };
+            return (rule.cause, self.confidence(case, rule), Some(deciding));
+        }
+        let in_reply = self.reply.enhanced.and_then(codes::enhanced);
+        let in_report = case.status.and_then(codes::enhanced);
+        let generic = self
+            .read
+            .iter()
+            .filter(|(_, _, r)| r.weight >= rules::GENERIC)
+            .max_by_key(|(i, _, r)| (r.weight, usize::MAX - i));
+        let generic = generic.map(|&(text, _, rule)| {
+            let deciding = Deciding {
+                text,
+                rule: rule.id,
+            };
+            (rule.cause, self.confidence(case, rule), Some(deciding))
+        });
+        if let Some((cause, trust)) = in_reply.filter(|(_, t)| *t >= Trust::Likely) {
+            return (cause, sure(trust), None);
+        }
+        // Sendmail and its kin invent 5.1.1 for a bare 550: where a reply speaks, though without
+        // a code of its own, even vague words say more than the report's number.
+        let own = self.reply.code.is_none() || generic.is_none();
+        if let Some((cause, trust)) = in_report.filter(|(_, t)| own && *t >= Trust::Likely) {
+            return (cause, sure(trust), None);
+        }
+        if let Some(found) = generic {
+            return found;
+        }
+        let timed_out = case.expired
+            || [self.reply.enhanced, case.status]
+                .into_iter()
+                .flatten()
+                .any(codes::expired);
+        if let Some((cause, _)) = in_reply.or(in_report) {
+            return (cause, Confidence::Low, None);
+        }
+        if let Some(cause) = self
+            .reply
+            .code
+            .and_then(|c| codes::reply(c, self.command, self.words))
+        {
+            return (cause, Confidence::Low, None);
+        }
+        let late = self.read.first().map(|&(text, _, rule)| {
+            (
+                rule.cause,
+                self.confidence(case, rule),
+                Some(Deciding {
+                    text,
+                    rule: rule.id,
+                }),
+            )
+        });
+        if let Some(cause) = self.command.and_then(codes::stage) {
+            return (cause, Confidence::Low, None);
+        }
+        match case.action {
+            Some(Action::Delayed) if !case.expired => {
+                let deciding = late.and_then(|l| l.2);
+                (Cause::DeliveryDelayed, Confidence::Medium, deciding)
+            }
+            _ if timed_out => (
+                Cause::DeliveryExpired,
+                Confidence::Medium,
+                late.and_then(|l| l.2),
+            ),
+            _ => late.unwrap_or((Cause::Unknown, Confidence::Low, None)),
+        }
+    }
+
+    /// High when the server says so itself: a provider's own code, or words and number agree.
+    fn confidence(&self, case: &Case<'_>, rule: &Rule) -> Confidence {
+        if let Some(told) = rule.confidence {
+            return told;
+        }
+        let agrees = [self.reply.enhanced, case.status]
+            .into_iter()
+            .flatten()
+            .filter_map(codes::enhanced)
+            .any(|(cause, trust)| cause == rule.cause && trust >= Trust::Likely);
+        match rule.weight {
+            CERTAIN.. => Confidence::High,
+            SPECIFIC.. if agrees => Confidence::High,
+            SPECIFIC.. => Confidence::Medium,
+            _ if agrees => Confidence::Medium,
+            _ => Confidence::Low,
+        }
+    }
+
+    /// Final or not: the action, the class of the enhanced code, of the reply, then the habit.
+    fn permanent(&self, case: &Case<'_>, cause: Cause) -> Option<bool> {
+        if cause == Cause::Delivered {
+            return None;
+        }
+        match case.action {
+            Some(Action::Failed) => return Some(true),
+            Some(Action::Delayed) => return Some(case.expired),
+            _ => {}
+        }
+        if case.expired || cause == Cause::DeliveryExpired {
+            return Some(true);
+        }
+        let class = |code: EnhancedCode| match code.class {
+            4 => Some(false),
+            5 => Some(true),
+            _ => None,
+        };
+        self.reply
+            .enhanced
+            .and_then(class)
+            .or_else(|| match self.reply.code? {
+                400..=499 => Some(false),
+                500..=599 => Some(true),
+                _ => None,
+            })
+            .or_else(|| case.status.and_then(class))
+            .or(cause.usually_permanent())
+    }
+}
+
+const fn sure(trust: Trust) -> Confidence {
+    match trust {
+        Trust::Sure => Confidence::High,
+        Trust::Likely => Confidence::Medium,
+        Trust::Weak => Confidence::Low,
+    }
+}

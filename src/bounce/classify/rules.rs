@@ -1,0 +1,224 @@
+//! The rules: which cause the words of a text tell. Written in `src/data/rules/*.toml`, made into
+//! tables by `build/rules.rs`.
+//!
+//! One scan over the folded text finds the anchors; a pattern of which every group of anchors was
+//! met is a candidate; candidates are tried from the heaviest rule down, and the first that
+//! matches decides. A regular expression is compiled when it is a candidate for the first time.
+
+use std::sync::OnceLock;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::fold::Folded;
+use crate::bounce::cause::Cause;
+use crate::bounce::explanation::{Command, Confidence};
+
+include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+
+/// Below this weight a rule reads words that servers use for anything ("rejected", "unavailable").
+pub(super) const SPECIFIC: u8 = 30;
+/// Below this weight a rule only tells that time went by ("expired", "still trying").
+pub(super) const GENERIC: u8 = 10;
+/// From this weight on a rule reads a provider's own code or unmistakable words.
+pub(super) const CERTAIN: u8 = 80;
+
+/// What a rule says; its patterns are [`Unit`]s.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) id: &'static str,
+    pub(super) cause: Cause,
+    /// The heavier rule wins.
+    pub(super) weight: u8,
+    pub(super) confidence: Option<Confidence>,
+    /// A pattern that forbids the rule, or empty.
+    unless: &'static str,
+    hosts: &'static [&'static str],
+    replies: &'static [u16],
+    commands: &'static [Command],
+    dialects: &'static [&'static str],
+}
+
+/// One pattern of a rule. Units stand in the order of their rules, the heaviest first.
+struct Unit {
+    rule: u16,
+    /// Looks at the replaced pieces instead of the words.
+    pieces: bool,
+    /// One bit per group of anchors, all set.
+    groups: u8,
+    regex: &'static str,
+}
+
+#[cfg(test)]
+struct Examples {
+    matches: &'static [&'static str],
+    not: &'static [&'static str],
+}
+
+/// What else is known about the text; scopes of rules ask for it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Setting<'a> {
+    pub(super) host: Option<&'a str>,
+    pub(super) reply: Option<u16>,
+    pub(super) command: Option<Command>,
+    pub(super) dialect: Option<&'a str>,
+}
+
+static COMPILED: [OnceLock<Option<Regex>>; UNITS.len()] = [const { OnceLock::new() }; UNITS.len()];
+static FORBIDDING: [OnceLock<Option<Regex>>; RULES.len()] =
+    [const { OnceLock::new() }; RULES.len()];
+
+const BLOCKS: usize = UNITS.len().div_ceil(64);
+
+/// The heaviest rule that the text matches.
+pub(super) fn first(text: &Folded, setting: &Setting<'_>) -> Option<&'static Rule> {
+    let mut met = [0u8; UNITS.len()];
+    let mut candidates = [0u64; BLOCKS];
+    ANCHORS.each(text.all(), |anchor, _| {
+        let range = STARTS.get(anchor).zip(STARTS.get(anchor + 1));
+        let postings = range.and_then(|(&from, &to)| POSTINGS.get(from.into()..to.into()));
+        for &(unit, bit) in postings.unwrap_or_default() {
+            let unit = usize::from(unit);
+            if let (Some(met), Some(groups)) =
+                (met.get_mut(unit), UNITS.get(unit).map(|u| u.groups))
+            {
+                *met |= bit;
+                if *met == groups
+                    && let Some(block) = candidates.get_mut(unit / 64)
+                {
+                    *block |= 1 << (unit % 64);
+                }
+            }
+        }
+    });
+    for (number, &block) in candidates.iter().enumerate() {
+        let mut left = block;
+        while left != 0 {
+            let unit = number * 64 + left.trailing_zeros() as usize;
+            left &= left - 1;
+            if let Some(rule) = matching(unit, text, setting) {
+                return Some(rule);
+            }
+        }
+    }
+    None
+}
+
+fn matching(number: usize, text: &Folded, setting: &Setting<'_>) -> Option<&'static Rule> {
+    let unit = UNITS.get(number)?;
+    let rule = RULES.get(usize::from(unit.rule))?;
+    if !rule.fits(setting) {
+        return None;
+    }
+    let regex = COMPILED
+        .get(number)?
+        .get_or_init(|| compile(unit.regex))
+        .as_ref()?;
+    let half = if unit.pieces {
+        text.pieces()
+    } else {
+        text.words()
+    };
+    if !regex.is_match(half) {
+        return None;
+    }
+    if !rule.unless.is_empty() {
+        let forbidding = FORBIDDING.get(usize::from(unit.rule))?;
+        if forbidding
+            .get_or_init(|| compile(rule.unless))
+            .as_ref()?
+            .is_match(text.words())
+        {
+            return None;
+        }
+    }
+    Some(rule)
+}
+
+/// `None` cannot happen: the build script has parsed every pattern.
+fn compile(pattern: &str) -> Option<Regex> {
+    RegexBuilder::new(pattern).unicode(false).build().ok()
+}
+
+impl Rule {
+    fn fits(&self, setting: &Setting<'_>) -> bool {
+        let host = || {
+            setting.host.is_some_and(|host| {
+                let host = host.trim_end_matches('.');
+                self.hosts.iter().any(|end| {
+                    host.len() >= end.len()
+                        && host
+                            .as_bytes()
+                            .get(host.len() - end.len()..)
+                            .is_some_and(|tail| tail.eq_ignore_ascii_case(end.as_bytes()))
+                })
+            })
+        };
+        let reply = || {
+            setting.reply.is_some_and(|code| {
+                self.replies
+                    .iter()
+                    .any(|&want| want == code || want == code / 100)
+            })
+        };
+        let command = || setting.command.is_some_and(|c| self.commands.contains(&c));
+        let dialect = || setting.dialect.is_some_and(|d| self.dialects.contains(&d));
+        (self.hosts.is_empty() || host())
+            && (self.replies.is_empty() || reply())
+            && (self.commands.is_empty() || command())
+            && (self.dialects.is_empty() || dialect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fold::fold;
+    use super::*;
+
+    /// A setting in which the rule's own scope holds.
+    fn at_home(rule: &Rule) -> Setting<'static> {
+        Setting {
+            host: rule.hosts.first().copied(),
+            reply: rule
+                .replies
+                .first()
+                .map(|&r| if r < 10 { r * 100 + 50 } else { r }),
+            command: rule.commands.first().copied(),
+            dialect: rule.dialects.first().copied(),
+        }
+    }
+
+    #[test]
+    fn every_rule_reads_its_own_examples_and_no_heavier_rule_of_another_cause_takes_them() {
+        let mut bad = Vec::new();
+        for (rule, examples) in RULES.iter().zip(EXAMPLES) {
+            for text in examples.matches {
+                match first(&fold(text), &at_home(rule)) {
+                    Some(found) if found.cause == rule.cause => {}
+                    other => bad.push(format!(
+                        "{}: {text:?} -> {:?}",
+                        rule.id,
+                        other.map(|r| r.id)
+                    )),
+                }
+            }
+            for text in examples.not {
+                if let Some(found) = first(&fold(text), &at_home(rule))
+                    && found.id == rule.id
+                {
+                    bad.push(format!("{}: must not read {text:?}", rule.id));
+                }
+            }
+        }
+        assert!(bad.is_empty(), "{} bad:\n{}", bad.len(), bad.join("\n"));
+    }
+
+    #[test]
+    fn every_pattern_compiles() {
+        for unit in UNITS {
+            assert!(compile(unit.regex).is_some(), "{}", unit.regex);
+        }
+        for rule in RULES {
+            assert!(compile(rule.unless).is_some(), "{}", rule.id);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Finds the SMTP reply in a line of text, whatever stands around it: `host mx[192.0.2.1] said:
+//! 550 …`, `smtp; 550 …`, `<<< 550 …`, `SMTP error from remote mail server after RCPT TO:<…>: …`.
+//!
+//! Three digits alone are no reply: ports, sizes, times and parts of addresses look the same. Each
+//! place that could be a reply is weighed by what stands before and behind it.
+
+use std::net::IpAddr;
+
+use crate::bounce::explanation::Command;
+use crate::message::status::EnhancedCode;
+
+mod around;
+
+/// A reply found in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reply<'a> {
+    /// The reply code, 200 to 599.
+    pub code: Option<u16>,
+    /// The enhanced code in the words of the reply.
+    pub enhanced: Option<EnhancedCode>,
+    /// The reply from its code on; the whole text when there is no code.
+    pub text: &'a str,
+    /// The command that it answered, when the text around it tells.
+    pub command: Option<Command>,
+    /// The server that said it.
+    pub host: Option<&'a str>,
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// The recipient, when the text around it tells.
+    pub recipient: Option<&'a str>,
+}
+
+/// Bytes of a text that are looked at.
+const LIMIT: usize = 16 * 1024;
+/// What the place of a code must weigh to be believed.
+const ENOUGH: i32 = 3;
+
+/// Reads the reply in a text. Without a reply code there may still be an enhanced code, as in
+/// qmail's `(#5.1.1)`.
+pub fn find(text: &str) -> Reply<'_> {
+    let text = cut(text);
+    let bytes = text.as_bytes();
+    let start = place(bytes);
+    let said = start.and_then(|at| text.get(at..)).unwrap_or(text);
+    let before = start.and_then(|at| text.get(..at)).unwrap_or(text);
+    let code = start.and_then(|at| digits(bytes, at));
+    let (host, ip) = around::speaker(before);
+    Reply {
+        code,
+        enhanced: enhanced(said.as_bytes(), code),
+        text: said.trim_end(),
+        command: around::command(text, before),
+        host,
+        ip,
+        recipient: around::recipient(text, before),
+    }
+}
+
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(LIMIT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// The number at `at` when it can be a reply code.
+fn digits(bytes: &[u8], at: usize) -> Option<u16> {
+    match bytes.get(at..)? {
+        [
+            a @ (b'2' | b'4' | b'5'),
+            b @ b'0'..=b'9',
+            c @ b'0'..=b'9',
+            ..,
+        ] => {
+            let code = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
+            matches!(code, 200..=259 | 400..=479 | 500..=579).then_some(code)
+        }
+        _ => None,
+    }
+}
+
+/// Where the reply begins: the heaviest place, the first among equals, since the outermost reply
+/// is what the refusing server said.
+fn place(bytes: &[u8]) -> Option<usize> {
+    let mut best: Option<(i32, usize)> = None;
+    let mut at = 0;
+    while let Some(offset) = bytes.get(at..)?.iter().position(u8::is_ascii_digit) {
+        let start = at + offset;
+        let len = bytes
+            .get(start..)?
+            .iter()
+            .take_while(|b| b.is_ascii_digit())
+            .count();
+        at = start + len;
+        if len != 3 || digits(bytes, start).is_none() {
+            continue;
+        }
+        let weight = weigh(bytes, start);
+        if weight >= ENOUGH && best.is_none_or(|(most, _)| weight > most) {
+            best = Some((weight, start));
+        }
+    }
+    best.map(|(_, start)| start)
+}
+
+fn weigh(bytes: &[u8], at: usize) -> i32 {
+    let before = bytes.get(..at).unwrap_or_default();
+    let after = bytes.get(at + 3..).unwrap_or_default();
+    let class = bytes.get(at).copied().unwrap_or(0);
+    let Some(front) = around::front(before) else {
+        return -1;
+    };
+    let behind = match after {
+        [] => 1,
+        [b' ' | b'-' | b'#' | b'\t', rest @ ..] => {
+            let rest = rest.trim_ascii_start();
+            let rest = rest.strip_prefix(b"#").unwrap_or(rest);
+            match EnhancedCode::parse_prefix(rest) {
+                Some((code, _)) if code.class == class - b'0' => 3,
+                _ if around::is_unit(rest) => return -1,
+                _ => 1,
+            }
+        }
+        [
+            b'\'' | b'"' | b',' | b')' | b']' | b':' | b';' | b'<' | b'\r' | b'\n',
+            ..,
+        ] => 1,
+        [b'.', rest @ ..] if !rest.first().is_some_and(u8::is_ascii_alphanumeric) => 0,
+        _ => return -1,
+    };
+    front + behind
+}
+
+/// The enhanced code of a reply: right behind its code, else the first one in its words that
+/// agrees with the class of the reply.
+fn enhanced(said: &[u8], code: Option<u16>) -> Option<EnhancedCode> {
+    let mut wrapper = None;
+    let mut before = b' ';
+    let mut at = 0;
+    while let Some(&byte) = said.get(at) {
+        let open = !(before.is_ascii_alphanumeric() || matches!(before, b'.' | b'/' | b'@' | b'_'));
+        if open
+            && byte.is_ascii_digit()
+            && let Some((found, len)) = EnhancedCode::parse_prefix(said.get(at..)?)
+            && said
+                .get(at + len)
+                .is_none_or(|b| !b.is_ascii_alphanumeric())
+            && code.is_none_or(|code| u16::from(found.class) == code / 100)
+        {
+            // Exchange Online wraps a far server's reply into 5.0.350: the inner one says more.
+            if found.subject != 0 {
+                return Some(found);
+            }
+            wrapper = wrapper.or(Some(found));
+            at += len;
+            before = b'0';
+            continue;
+        }
+        before = byte;
+        at += 1;
+    }
+    wrapper
+}
+
+#[cfg(test)]
+mod tests;

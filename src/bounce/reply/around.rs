@@ -1,0 +1,383 @@
+//! What stands around a reply: the server, the command, the recipient.
+
+use std::net::IpAddr;
+
+use crate::bounce::explanation::Command;
+
+/// Words before a number that make it a reply code.
+const SAYING: &[&str] = &[
+    "said",
+    "code",
+    "error",
+    "status",
+    "state",
+    "reply",
+    "replied",
+    "response",
+    "responded",
+    "with",
+    "returned",
+    "answered",
+    "answer",
+    "was",
+    "reports",
+    "reason",
+    "message",
+    "diagnostic",
+    "smtp",
+    "rejected",
+    "failed",
+    "failure",
+    "by",
+    "bounced",
+    "got",
+    "received",
+    "server",
+    "is",
+    "deferred",
+];
+/// Words before a number that make it something else.
+const COUNTING: &[&str] = &[
+    "port", "line", "after", "in", "within", "for", "over", "id", "than", "limit", "size", "of",
+    "max", "maximum", "to", "at", "about", "every", "exit", "uid", "gid", "pid", "last", "room",
+    "tel", "phone", "ext", "page", "no.", "nr.", "level", "number", "exceeds", "took",
+];
+/// What is counted, behind a number.
+const UNITS: &[&str] = &[
+    "kb",
+    "mb",
+    "gb",
+    "kib",
+    "mib",
+    "k",
+    "bytes",
+    "byte",
+    "octets",
+    "seconds",
+    "second",
+    "secs",
+    "sec",
+    "s",
+    "minutes",
+    "minute",
+    "min",
+    "hours",
+    "hour",
+    "h",
+    "days",
+    "day",
+    "ms",
+    "times",
+    "messages",
+    "message",
+    "recipients",
+    "emails",
+    "mails",
+    "connections",
+    "users",
+    "lines",
+    "characters",
+    "chars",
+    "hops",
+    "attempts",
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+    "per",
+    "%",
+];
+
+/// How well the text before a number fits a reply; `None` when the number is part of a word.
+pub(super) fn front(before: &[u8]) -> Option<i32> {
+    let trimmed = before.trim_ascii_end();
+    let touching = trimmed.len() == before.len();
+    let Some(&last) = trimmed.last() else {
+        return Some(4);
+    };
+    Some(match last {
+        b'\n' => 4,
+        b':' | b';' => {
+            // "10:25:550" is a time, "mx:550" a list entry; "said:550" and "smtp;550" are replies.
+            let digit = trimmed.iter().nth_back(1).is_some_and(u8::is_ascii_digit);
+            if touching && digit { return None } else { 4 }
+        }
+        b'<' if trimmed.ends_with(b"<<<") => 4,
+        b'>' if trimmed.ends_with(b"->") || trimmed.ends_with(b"=>") => 4,
+        b'>' if trimmed.ends_with(b">>>") => 4,
+        b'\'' | b'"' | b'(' | b'[' | b'<' | b'#' | b'>' | b'=' | b'`' => {
+            let inner = trimmed
+                .trim_ascii_end()
+                .iter()
+                .rev()
+                .take_while(|b| matches!(b, b'\'' | b'"' | b'(' | b'[' | b'<' | b'#' | b'`' | b' '))
+                .count();
+            if inner == trimmed.len() { 4 } else { 2 }
+        }
+        b'|' | b',' | b'.' | b'!' | b']' | b')' | b'*' => {
+            if touching {
+                return None;
+            } else {
+                2
+            }
+        }
+        b'-' => {
+            if touching {
+                return None;
+            } else {
+                3
+            }
+        }
+        b if b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80 => {
+            if touching {
+                return None;
+            }
+            let start = trimmed
+                .iter()
+                .rposition(|b| !b.is_ascii_alphanumeric())
+                .map_or(0, |p| p + 1);
+            let word = trimmed.get(start..).unwrap_or_default();
+            if listed(SAYING, word) {
+                2
+            } else if listed(COUNTING, word) {
+                -2
+            } else if word.len() == 3 && word.iter().all(u8::is_ascii_digit) {
+                // "554 554 5.7.1 …": the first one counts, this one repeats it.
+                1
+            } else {
+                0
+            }
+        }
+        _ => return if touching { None } else { Some(1) },
+    })
+}
+
+fn listed(words: &[&str], word: &[u8]) -> bool {
+    words
+        .iter()
+        .any(|w| word.eq_ignore_ascii_case(w.as_bytes()))
+}
+
+/// True when the text goes on with a unit: the number was a count.
+pub(super) fn is_unit(rest: &[u8]) -> bool {
+    let len = rest
+        .iter()
+        .take_while(|b| b.is_ascii_alphabetic() || **b == b'%')
+        .count();
+    len > 0 && listed(UNITS, rest.get(..len).unwrap_or_default())
+}
+
+/// Marks that name the command, in lower case; the first that is found counts.
+const COMMANDS: &[(&str, Command)] = &[
+    ("in reply to rcpt to", Command::Rcpt),
+    ("in reply to mail from", Command::Mail),
+    ("in reply to end of data", Command::Dot),
+    ("in reply to data", Command::Data),
+    ("in reply to ehlo", Command::Ehlo),
+    ("in reply to helo", Command::Ehlo),
+    ("in reply to starttls", Command::StartTls),
+    ("in reply to auth", Command::Auth),
+    ("refused to talk to me", Command::Connect),
+    ("after rcpt to", Command::Rcpt),
+    ("after pipelined rcpt to", Command::Rcpt),
+    ("after mail from", Command::Mail),
+    ("after pipelined mail from", Command::Mail),
+    ("after end of data", Command::Dot),
+    ("after sending data block", Command::Dot),
+    ("after pipelined end of data", Command::Dot),
+    ("after data", Command::Data),
+    ("after pipelined data", Command::Data),
+    ("after ehlo", Command::Ehlo),
+    ("after helo", Command::Ehlo),
+    ("after starttls", Command::StartTls),
+    ("after auth", Command::Auth),
+    ("after initial connection", Command::Connect),
+    ("rcpt to command", Command::Rcpt),
+    ("mail from command", Command::Mail),
+    ("for text command", Command::Dot),
+    ("for rcpt command", Command::Rcpt),
+    ("for mail command", Command::Mail),
+    ("did not like our rcpt", Command::Rcpt),
+    ("did not like our mail", Command::Mail),
+    ("did not like our data", Command::Data),
+    ("does not like recipient", Command::Rcpt),
+    ("does not like sender", Command::Mail),
+    ("failed after i sent the message", Command::Dot),
+    ("[rcpt_to]", Command::Rcpt),
+    ("[mail_from]", Command::Mail),
+    ("[data]", Command::Data),
+    ("in greeting", Command::Connect),
+];
+
+/// The command that the reply answered, by the words around it.
+pub(super) fn command(text: &str, before: &str) -> Option<Command> {
+    // Most texts are a bare reply: no mark, no work.
+    const HINTS: &[&[u8]] = &[
+        b"n reply to ",
+        b"fter ",
+        b"rcpt",
+        b"RCPT",
+        b"efused to talk",
+        b"did not like",
+        b"does not like",
+        b"mail_from",
+        b"MAIL_FROM",
+        b"[DATA]",
+        b"greeting",
+        b"command",
+        b"I sent the",
+    ];
+    let hint = |t: &str| {
+        HINTS
+            .iter()
+            .any(|h| memchr::memmem::find(t.as_bytes(), h).is_some())
+    };
+    if hint(text) {
+        let lower = text.to_ascii_lowercase();
+        let marked = COMMANDS
+            .iter()
+            .find(|(mark, _)| lower.contains(mark))
+            .map(|(_, command)| *command);
+        if marked.is_some() {
+            return marked;
+        }
+    }
+    // ">>> RCPT TO:<x>" and "RCPT TO:<x>:" right before the reply.
+    let lower = before.to_ascii_lowercase();
+    let last = |word: &str| lower.rfind(word);
+    [
+        ("rcpt to:", Command::Rcpt),
+        ("mail from:", Command::Mail),
+        (">>> data", Command::Data),
+        (">>> ehlo", Command::Ehlo),
+        (">>> helo", Command::Ehlo),
+        (">>> .", Command::Dot),
+        (">>> starttls", Command::StartTls),
+        (">>> auth", Command::Auth),
+    ]
+    .into_iter()
+    .filter_map(|(word, command)| Some((last(word)?, command)))
+    .max_by_key(|(at, _)| *at)
+    .map(|(_, command)| command)
+}
+
+/// Words right before the name of the speaking server.
+const HOST_MARKS: &[&str] = &[
+    "host ",
+    "connect to ",
+    "lost connection with ",
+    "conversation with ",
+    "remote server ",
+    "remote-mta: dns; ",
+    "while talking to ",
+    "relay=",
+    "connected to ",
+    "by ",
+];
+
+/// The server that speaks, as far as the text before the reply names it.
+pub(super) fn speaker(before: &str) -> (Option<&str>, Option<IpAddr>) {
+    let lower = before.to_ascii_lowercase();
+    for mark in HOST_MARKS {
+        if let Some(at) = lower.rfind(mark) {
+            let rest = before.get(at + mark.len()..).unwrap_or_default();
+            let (host, rest) = name(rest);
+            let ip = bracketed(rest);
+            if host.is_some_and(|h| h.contains('.')) || ip.is_some() {
+                let host = host.filter(|h| h.contains('.') && h.parse::<IpAddr>().is_err());
+                return (host, ip);
+            }
+        }
+    }
+    // qmail names the address only: "192.0.2.1 does not like recipient."
+    let first = before.split_whitespace().next().unwrap_or_default();
+    (None, first.trim_matches(['[', ']', ':', ',']).parse().ok())
+}
+
+fn name(text: &str) -> (Option<&str>, &str) {
+    let end = text
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')))
+        .unwrap_or(text.len());
+    let (name, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    let name = name.trim_end_matches(['.', '-']);
+    ((!name.is_empty()).then_some(name), rest)
+}
+
+/// The address in brackets or parentheses right behind a name.
+fn bracketed(rest: &str) -> Option<IpAddr> {
+    let inside = rest
+        .trim_start()
+        .strip_prefix(['[', '('])?
+        .trim_start_matches(['[', '(']);
+    let end = inside.find([']', ')', ' '])?;
+    let text = inside.get(..end)?;
+    let text = text.strip_prefix("IPv6:").unwrap_or(text);
+    text.parse().ok()
+}
+
+/// The recipient: behind RCPT TO, behind `to=`, or the first address of the line.
+pub(super) fn recipient<'a>(text: &'a str, before: &'a str) -> Option<&'a str> {
+    for mark in [
+        "RCPT TO:",
+        "rcpt to:",
+        "RCPT To:",
+        "Rcpt To:",
+        " to=",
+        "\"to\":",
+        "recipient=",
+    ] {
+        if let Some(at) = text.find(mark)
+            && let Some(address) = address(text.get(at + mark.len()..)?)
+        {
+            return Some(address);
+        }
+    }
+    address(before).or_else(|| {
+        let said = text.get(before.len()..)?;
+        let open = said.find('<')?;
+        let inside = said.get(open + 1..)?;
+        let inside = inside.get(..inside.find('>')?)?;
+        address(inside).filter(|a| a.len() == inside.len())
+    })
+}
+
+/// The first e-mail address of a text.
+fn address(text: &str) -> Option<&str> {
+    let part = |c: char| {
+        c.is_alphanumeric()
+            || matches!(
+                c,
+                '.' | '-' | '_' | '+' | '=' | '/' | '~' | '!' | '#' | '$' | '%' | '&' | '*' | '^'
+            )
+    };
+    for (at, _) in text.match_indices('@').take(8) {
+        let local = text.get(..at)?;
+        let start = local
+            .char_indices()
+            .rev()
+            .take_while(|(_, c)| part(*c))
+            .last()
+            .map(|(i, _)| i);
+        let domain = text.get(at + 1..)?;
+        let end = domain
+            .find(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-')))
+            .unwrap_or(domain.len());
+        let end = domain.get(..end)?.trim_end_matches(['.', '-']).len();
+        if let Some(start) = start
+            && end > 0
+        {
+            let found = text.get(start..at + 1 + end)?;
+            // "to=user@…" and "rcpt/user@…": the mark is not part of the address.
+            return Some(found.rsplit_once("to=").map_or(found, |(_, a)| a));
+        }
+    }
+    None
+}
