@@ -12,6 +12,7 @@ pub use crate::message::place::{Encoded, Mark, Place};
 use crate::message::decode;
 use crate::message::html;
 use crate::message::lines::{self, Lines};
+use crate::message::place;
 
 /// One mail or text on the way from the input down to the original message.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +59,9 @@ pub struct Block<'x> {
     pub content: Content<'x>,
     /// Where `content` stands in the input.
     pub place: Place<'x>,
+    /// A plain block before it, in the same multipart/alternative, says the same.
+    pub alternative: bool,
+    pub(crate) flowed: Option<bool>,
     view: OnceLock<View>,
 }
 
@@ -100,6 +104,8 @@ pub enum Content<'x> {
     Bytes(Cow<'x, [u8]>),
     /// Bytes before it: attachments are decoded only when asked for.
     Encoded(&'x [u8], Transfer),
+    /// A message that never was text: embedded in TNEF or in an Outlook .msg file.
+    Opened(Box<Layer<'static>>),
 }
 
 impl<'x> Block<'x> {
@@ -116,6 +122,8 @@ impl<'x> Block<'x> {
             file_name,
             content,
             place,
+            alternative: false,
+            flowed: None,
             view: OnceLock::new(),
         }
     }
@@ -145,6 +153,7 @@ impl<'x> Block<'x> {
             Content::Bytes(bytes) => bytes,
             Content::Encoded(raw, Transfer::Identity) => raw,
             Content::Encoded(..) => &self.view().bytes,
+            Content::Opened(_) => &[],
         }
     }
 
@@ -166,6 +175,17 @@ impl<'x> Block<'x> {
                 self.place.line_at(source.as_bytes(), from)
             }
             _ => self.place.line_at(self.bytes(), offset),
+        }
+    }
+
+    /// The marks of [`Block::text`]: at least one for each of its lines.
+    pub(crate) fn text_marks(&self) -> Vec<Mark> {
+        let marks = self.place.marks(self.bytes());
+        match &self.content {
+            Content::Text(_) if self.kind == BlockKind::Html => {
+                place::translate(&self.view().pairs, &marks)
+            }
+            _ => marks,
         }
     }
 
@@ -192,6 +212,7 @@ impl<'x> Block<'x> {
                     ..View::default()
                 }
             }
+            Content::Opened(_) => View::default(),
         })
     }
 
@@ -206,8 +227,11 @@ impl<'x> Block<'x> {
                 Content::Encoded(raw, transfer) => {
                     Content::Bytes(Cow::Owned(decode::transfer(raw, transfer).into_owned()))
                 }
+                Content::Opened(layer) => Content::Opened(layer),
             },
             place: Place::Nowhere,
+            alternative: self.alternative,
+            flowed: self.flowed,
             view: OnceLock::new(),
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Media<'x> {
     pub(crate) report_type: Option<String>,
     pub(crate) file_name: Option<String>,
     pub(crate) transfer: Transfer,
+    /// format=flowed (RFC 3676); true inside when delsp=yes.
+    pub(crate) flowed: Option<bool>,
 }
 
 impl<'x> Media<'x> {
@@ -70,6 +72,9 @@ impl<'x> Media<'x> {
         self.boundary = owned("boundary").filter(|b| !b.is_empty());
         self.charset = owned("charset");
         self.report_type = owned("report-type").map(|t| t.to_ascii_lowercase());
+        if owned("format").is_some_and(|f| f.eq_ignore_ascii_case("flowed")) {
+            self.flowed = Some(owned("delsp").is_some_and(|d| d.eq_ignore_ascii_case("yes")));
+        }
         if self.file_name.is_none() {
             self.file_name =
                 owned("name").map(|name| crate::message::head::decoded(&name).into_owned());

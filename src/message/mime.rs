@@ -26,6 +26,8 @@ const MAX_PREAMBLE: usize = 4_096;
 struct Open {
     boundary: Vec<u8>,
     digest: bool,
+    /// Where the blocks of a multipart/alternative start.
+    alternative: Option<usize>,
 }
 
 /// Cuts the body `source[body..]` of a part with the header `media` into blocks.
@@ -126,6 +128,7 @@ impl<'x> Walk<'x> {
                 self.open.push(Open {
                     boundary,
                     digest: mime == "multipart/digest",
+                    alternative: (mime == "multipart/alternative").then_some(self.blocks.len()),
                 });
                 Begun::Gap
             }
@@ -201,8 +204,16 @@ impl<'x> Walk<'x> {
         if let Begun::Leaf(media) = begun
             && self.blocks.len() < MAX_PARTS
         {
-            self.blocks
-                .push(leaf(self.source, start, end.max(start), media));
+            let mut block = leaf(self.source, start, end.max(start), media);
+            let first = self.open.iter().find_map(|open| open.alternative);
+            let before = first
+                .and_then(|first| self.blocks.get(first..))
+                .unwrap_or_default();
+            block.alternative = block.kind == BlockKind::Html
+                && before
+                    .iter()
+                    .any(|b| b.kind == BlockKind::Plain && !b.text().trim().is_empty());
+            self.blocks.push(block);
         }
     }
 }
@@ -224,5 +235,7 @@ fn leaf<'x>(source: &'x [u8], start: usize, end: usize, media: Media<'x>) -> Blo
         )),
     };
     let place = Place::encoded(source, start, end, media.transfer);
-    Block::new(kind, mime, media.file_name.map(Cow::Owned), content, place)
+    let mut block = Block::new(kind, mime, media.file_name.map(Cow::Owned), content, place);
+    block.flowed = media.flowed;
+    block
 }

@@ -8,6 +8,7 @@ mod decode;
 pub mod fields;
 mod head;
 pub mod html;
+pub mod inner;
 pub mod layer;
 pub mod lines;
 mod media;

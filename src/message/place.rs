@@ -104,7 +104,7 @@ impl<'x> Place<'x> {
         if outer.is_empty() {
             return Place::Nowhere;
         }
-        let pairs = match self {
+        let pairs: Vec<_> = match self {
             Place::Direct { input, start } => {
                 let source = input.get(*start..).unwrap_or_default();
                 if source.get(..text.len()) == Some(text) {
@@ -123,16 +123,19 @@ impl<'x> Place<'x> {
             Place::Encoded(place) => place.pairs(text),
             Place::Marks(_) | Place::Nowhere => return Place::Nowhere,
         };
-        Place::Marks(translate(pairs, outer))
+        Place::Marks(translate(&pairs, outer))
     }
 }
 
 /// Turns pairs of (byte of the text, byte of the source), both rising, into marks of the text.
-pub(crate) fn translate(pairs: Vec<(usize, usize)>, outer: &[Mark]) -> Vec<Mark> {
+pub(crate) fn translate(pairs: &[(usize, usize)], outer: &[Mark]) -> Vec<Mark> {
+    if outer.is_empty() {
+        return Vec::new();
+    }
     let mut next = 0;
     let mut line = outer.first().map_or(1, |m| m.line);
     let mut marks: Vec<Mark> = Vec::with_capacity(pairs.len());
-    for (at, from) in pairs {
+    for &(at, from) in pairs {
         while let Some(mark) = outer.get(next).filter(|m| m.at <= from) {
             line = mark.line;
             next += 1;
