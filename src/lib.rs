@@ -19,4 +19,5 @@ pub mod dns;
 pub mod dnsbl;
 pub mod exit;
 pub mod message;
+pub mod route;
 pub mod scan;

@@ -199,13 +199,18 @@ impl<'x> Cursor<'x> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    /// A day of the week, Sunday = 0, with the comma behind it.
+    /// A day of the week, Sunday = 0, with the comma behind it. One in another language (`Mo,`)
+    /// is passed over.
     fn weekday(&mut self) -> Option<i64> {
         let mut c = *self;
-        let day = named(c.word(), &WEEKDAYS)?;
+        let word = c.word();
+        let day = named(word, &WEEKDAYS);
+        if day.is_none() && (word.is_empty() || c.peek() != b',') {
+            return None;
+        }
         c.between();
         *self = c;
-        Some(day)
+        day
     }
 
     fn month(&mut self) -> Option<i64> {
@@ -519,6 +524,7 @@ mod tests {
             "Mon,\r\n 2-Mar-2026 01:15:30.5 -0800",
             "Mon, 2 Mar 2026 04:15:30-0500",
             "Mon, 2 Mar 2026 10:15:30 GMT+0100",
+            "Mo, 02 Mar 2026 10:15:30 +0100",
         ] {
             assert_eq!(
                 parse(text).map(|s| s.seconds),

@@ -1,0 +1,377 @@
+//! The `from` clause: which word is the HELO name, which the reverse name, which the address.
+//!
+//! A mark (`helo=`, `(HELO x)`, `claiming to be`) settles it: then the first word is the reverse
+//! name. A name beside the address in the brackets is the reverse name, then the first word is
+//! HELO. With an address alone the dialect decides, and where it does not, the word is a name of
+//! untold kind. The connecting address is always the one that the receiving server added.
+
+use super::clause::{Line, words};
+use super::dialect::{Dialect, Order};
+use super::scan::{Kind, scan_comment};
+use super::words::{
+    Endpoint, after, bare, endpoint, find, helo_name, host_name, is_impossible_address,
+    is_placeholder,
+};
+use super::{Client, Received, server, session};
+
+/// What the brackets and marks of the clause say, before it is decided what the first word is.
+#[derive(Default)]
+struct Seen<'x> {
+    /// The address in brackets.
+    at: Option<Endpoint>,
+    /// It stood in square brackets.
+    square: bool,
+    /// A name right before the address, or a placeholder that says that there is none.
+    named: Option<Option<&'x str>>,
+    /// A name alone in a comment.
+    alone: Option<&'x str>,
+    /// `helo=`, `HELO`, `EHLO`, `LHLO`, `claiming to be`: the mark, and the name if one follows.
+    helo: Option<Option<&'x str>>,
+    ident: Option<&'x str>,
+    /// The ident stood before an `@`, not behind `ident=`.
+    ident_at: bool,
+    port: Option<u16>,
+    /// CommuniGate: the name resolves to the address.
+    verified: bool,
+    forged: bool,
+    impossible: Option<&'x str>,
+}
+
+/// Reads the client and puts it into `r`.
+pub(crate) fn read<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
+    let mut said = words(line.from);
+    // A literal in front of everything is a word too; `from ([192.0.2.1] helo=x)` has no word.
+    let leading = line.from.first().is_some_and(|t| t.kind == Kind::Word);
+    let first = if leading { said.next() } else { None };
+    let mut seen = Seen::default();
+    let rest: Vec<&str> = said.collect();
+    outside(&rest, &mut seen);
+    for comment in line.from.iter().filter(|t| t.kind == Kind::Comment) {
+        // What a proxy says of its client is a claim, not the connection.
+        if !session::is_session(comment.text) && after(comment.text, "prox").is_none() {
+            bracket(
+                comment.text,
+                session::auth(comment.text).is_some(),
+                &mut seen,
+            );
+        }
+    }
+    let client = &mut r.from;
+    let Some(opening) = line.opening().filter(|_| !leading) else {
+        settle(line, first, &seen, r);
+        return;
+    };
+    opened(opening, client);
+    settle(line, first, &seen, r);
+}
+
+/// A line that begins with a comment: `(qmail 1 invoked by uid 2)`, `(from x@localhost)`.
+fn opened<'x>(text: &'x str, client: &mut Client<'x>) {
+    if let Some(login) = after(text, "from ") {
+        let login = login.split(['@', ' ']).next().unwrap_or(login);
+        client.login = Some(login).filter(|l| !l.is_empty());
+    } else if let Some(at) = find(text, "invoked by uid ") {
+        let rest = text.get(at + "invoked by ".len()..);
+        client.login =
+            rest.and_then(|uid| uid.get("uid ".len()..)?.split_ascii_whitespace().next());
+    } else if let Some(address) = after(text, "ofmipd ") {
+        client.ip = endpoint(address.trim()).map(|e| e.ip);
+    }
+}
+
+/// Words behind the first one outside brackets: `[192.0.2.1]`, `HELO x`, `claiming to be "x"`.
+fn outside<'x>(rest: &[&'x str], seen: &mut Seen<'x>) {
+    for (n, word) in rest.iter().enumerate() {
+        let next = || rest.get(n + 1).copied();
+        if let Some(at) = endpoint(word).filter(|_| word.starts_with('[') || rest.len() == 1) {
+            seen.at = seen.at.or(Some(at));
+            seen.square |= word.starts_with('[');
+        } else if is_helo(word) || (*word == "be" && n >= 2) {
+            seen.helo = Some(next().and_then(helo_name));
+        } else if let Some(helo) = after(word, "helo=") {
+            seen.helo = Some(helo_name(helo));
+        }
+    }
+}
+
+fn is_helo(word: &str) -> bool {
+    let word = word.strip_suffix(':').unwrap_or(word);
+    ["helo", "ehlo", "lhlo"]
+        .iter()
+        .any(|h| h.eq_ignore_ascii_case(word))
+}
+
+/// One comment of the clause. Of one that speaks of authentication only marks and addresses
+/// count: the user in it is no ident and no name.
+fn bracket<'x>(text: &'x str, login: bool, seen: &mut Seen<'x>) {
+    let mut name: Option<&'x str> = None;
+    let mut no_name = false;
+    let mut count = 0;
+    let mut helo_next = false;
+    for token in scan_comment(text) {
+        if token.kind == Kind::Comment {
+            seen.forged |= find(token.text, "forged").is_some();
+            continue;
+        }
+        let word = token.text;
+        count += 1;
+        if helo_next {
+            helo_next = false;
+            seen.helo = Some(helo_name(word));
+            continue;
+        }
+        if is_helo(word) {
+            seen.helo = Some(None);
+            helo_next = true;
+            continue;
+        }
+        if word.eq_ignore_ascii_case("verified") {
+            seen.verified = seen.at.is_some();
+            continue;
+        }
+        if keyed(word, seen) {
+            continue;
+        }
+        let (ident, place) = split_ident(word);
+        if ident.is_some() && !login {
+            seen.ident = seen.ident.or(ident);
+            seen.ident_at = true;
+        }
+        if let Some(port) = ident_port(word) {
+            seen.port = Some(port);
+        }
+        let (before, literal) = glued(place);
+        if let Some(before) = before {
+            name = host_name(before);
+            no_name = is_placeholder(before);
+        }
+        if login && endpoint(literal).is_none() {
+            continue;
+        }
+        if let Some(at) = endpoint(literal) {
+            seen.place(at, literal.starts_with('['), name, no_name);
+        } else if literal.starts_with('[') {
+            // The word before `[local]` or `[unix socket]` is a name all the same.
+            no_name |= is_placeholder(literal);
+            if is_impossible_address(literal) {
+                seen.impossible = Some(bare(literal));
+            } else if bare(literal).eq_ignore_ascii_case("local") && name.is_some() {
+                seen.named = seen.named.or(Some(name));
+            }
+        } else if before.is_none() {
+            name = host_name(literal);
+            no_name = is_placeholder(literal) && !literal.is_empty();
+            // `(mailer@localhost)`: the place behind an ident is a name even when it stands alone.
+            if ident.is_some() && !literal.is_empty() && count == 1 {
+                seen.alone = seen.alone.or(name);
+            }
+        }
+    }
+    if count == 1 && seen.at.is_none() && seen.alone.is_none() {
+        seen.alone = name;
+    }
+}
+
+impl<'x> Seen<'x> {
+    /// An address in a comment; the last one counts, but a second one in the same field must not
+    /// undo what the first said of the name.
+    fn place(&mut self, at: Endpoint, square: bool, name: Option<&'x str>, no_name: bool) {
+        // A word without a dot before a bare address is as likely a token as a name.
+        let name =
+            name.filter(|n| square || n.contains('.') || n.eq_ignore_ascii_case("localhost"));
+        if name.is_some() || no_name {
+            self.named = Some(name);
+        }
+        self.port = at.port.or(self.port);
+        self.square = square;
+        self.at = Some(at);
+    }
+}
+
+/// `helo=x`, `ident=x`, `port=1`.
+fn keyed<'x>(word: &'x str, seen: &mut Seen<'x>) -> bool {
+    let Some((key, value)) = word.split_once('=') else {
+        return false;
+    };
+    match key {
+        k if is_helo(k) => seen.helo = Some(helo_name(value)),
+        k if k.eq_ignore_ascii_case("ident") => {
+            seen.ident = Some(value).filter(|v| !v.is_empty());
+        }
+        k if k.eq_ignore_ascii_case("port") => seen.port = value.parse().ok(),
+        k if k.eq_ignore_ascii_case("rdns") => seen.named = Some(host_name(value)),
+        k if k.eq_ignore_ascii_case("ip") => {
+            seen.at = endpoint(value);
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// `ident@place`, parted at the last `@`; qmail's ident may have one itself.
+fn split_ident(word: &str) -> (Option<&str>, &str) {
+    let Some((ident, place)) = word.rsplit_once('@') else {
+        return (None, word);
+    };
+    let ident = after(ident, "IDENT:").unwrap_or(ident);
+    let named = !ident.is_empty() && !ident.starts_with("\"port ");
+    (named.then_some(ident), place)
+}
+
+/// PMDF writes `"port 34611"@host`.
+fn ident_port(word: &str) -> Option<u16> {
+    let rest = word.strip_prefix("\"port ")?;
+    rest.split('"').next()?.parse().ok()
+}
+
+/// `name[192.0.2.1]`, parted before the bracket.
+fn glued(word: &str) -> (Option<&str>, &str) {
+    match word.find('[') {
+        Some(at) if at > 0 => (word.get(..at), word.get(at..).unwrap_or_default()),
+        _ => (None, word),
+    }
+}
+
+/// Decides what the first word is.
+fn settle<'x>(line: &Line<'_, 'x>, first: Option<&'x str>, seen: &Seen<'x>, r: &mut Received<'x>) {
+    let (glued_name, literal) = first.map_or((None, None), |w| {
+        let (name, literal) = glued(w);
+        (name, Some(literal))
+    });
+    let first_at = literal.and_then(endpoint);
+    let at = seen.at.or(first_at);
+    let client = &mut r.from;
+    client.ip = at.map(|e| e.ip).or(client.ip);
+    client.port = seen.port.or(at.and_then(|e| e.port));
+    client.ident = seen.ident;
+    client.forged_rdns = seen.forged;
+    client.impossible_ip = seen.impossible.or(first
+        .filter(|w| at.is_none() && is_impossible_address(w))
+        .map(bare));
+    let first = if first_at.is_some() {
+        glued_name
+    } else {
+        first
+    };
+    // The literal that a client gave as its name, when the address stands elsewhere. A browser
+    // gives no name: web mail repeats the address.
+    let web = r.with.is_some_and(|w| after(w, "http").is_some());
+    let helo_literal = literal.filter(|_| first_at.is_some() && seen.at.is_some() && !web);
+    let Some(word) = first else {
+        if let Some(helo) = seen.helo {
+            client.helo = helo;
+        } else {
+            client.helo = helo_literal.and_then(helo_name);
+            client.rdns = seen.named.flatten();
+        }
+        return;
+    };
+    if word.contains('@') && !word.starts_with('@') {
+        mailbox_first(word, seen, r);
+        return;
+    }
+    if let Some(helo) = seen.helo {
+        client.rdns = seen.named.flatten().or_else(|| host_name(word));
+        client.helo = helo;
+        // Exim's `from login (helo=x) … with local-bsmtp`: a login has no reverse name.
+        if client.ip.is_none() && is_local(r.with) {
+            r.from.rdns = None;
+            r.from.login = Some(word);
+        }
+        return;
+    }
+    if let Some(rdns) = seen.named {
+        client.rdns = rdns;
+        client.helo = helo_name(word);
+        return;
+    }
+    if let Some(rdns) = seen.alone.filter(|n| seen.at.is_none() && is_full(n)) {
+        client.rdns = Some(rdns);
+        client.helo = helo_name(word);
+        return;
+    }
+    nameless(line, word, seen, r);
+}
+
+/// A name that a reverse lookup could have given, rather than a remark.
+fn is_full(name: &str) -> bool {
+    name.contains('.') || name.eq_ignore_ascii_case("localhost")
+}
+
+/// The first word is a mailbox: the sender (qmail-scanner, AOL), or `ident@name` (qpsmtpd).
+fn mailbox_first<'x>(word: &'x str, seen: &Seen<'x>, r: &mut Received<'x>) {
+    if let Some(helo) = seen.helo {
+        let (ident, name) = split_ident(word);
+        r.from.ident = r.from.ident.or(ident);
+        r.from.rdns = host_name(name);
+        r.from.helo = helo;
+    } else if r.envelope_from.is_none() {
+        r.envelope_from = super::words::mailbox(word);
+    }
+}
+
+/// No name stands beside the address, or there is no address at all: the dialect decides.
+fn nameless<'x>(line: &Line<'_, 'x>, word: &'x str, seen: &Seen<'x>, r: &mut Received<'x>) {
+    let local = is_local(r.with);
+    let whole = server::run(line.body, line.from).unwrap_or(word);
+    let several = words(line.from).nth(1);
+    let client = &mut r.from;
+    if is_placeholder(word) {
+        return;
+    }
+    match seen.at {
+        Some(at) => match order(line, seen, r.dialect) {
+            _ if seen.verified => both(client, word),
+            Order::Both if !at.glued => both(client, word),
+            Order::Helo => client.helo = helo_name(word),
+            Order::Both | Order::Untold => client.name = helo_name(word),
+        },
+        None if local => {
+            client.login = Some(word);
+            client.name = helo_name(word);
+        }
+        None => {
+            // More than one word is a phrase (`mail pickup service`), but for GroupWise, whose
+            // domains have blanks, and Gmail's `123 named unknown`.
+            let full = host_name(word).is_some_and(is_full);
+            let named = full || several.is_none_or(|w| w.eq_ignore_ascii_case("named"));
+            let groupwise = r.dialect.is_some_and(|d| d.id == "groupwise");
+            if named {
+                client.name = helo_name(word);
+            } else if groupwise {
+                client.name = Some(whole.trim());
+            }
+        }
+    }
+}
+
+/// The client is known by one word, as the lookup confirmed.
+fn both<'x>(client: &mut Client<'x>, word: &'x str) {
+    client.rdns = host_name(word);
+    client.helo = helo_name(word);
+}
+
+fn is_local(with: Option<&str>) -> bool {
+    with.is_some_and(|w| after(w, "local").is_some())
+}
+
+/// What the first word is when only an address follows.
+fn order(line: &Line<'_, '_>, seen: &Seen<'_>, dialect: Option<&'static Dialect>) -> Order {
+    // qmail: `name (192.0.2.1)` or `name (ident@192.0.2.1)`, without square brackets, no weekday.
+    let round = !seen.square;
+    if seen.ident_at {
+        // `name (ident@[192.0.2.1])` is sendmail without a reverse name.
+        return if round { Order::Both } else { Order::Helo };
+    }
+    match dialect {
+        // qmail never writes square brackets around the address, nor does Critical Path.
+        Some(d) if matches!(d.id, "qmail" | "critical-path" | "qpsmtpd" | "yahoo") && !round => {
+            Order::Untold
+        }
+        Some(d) => d.order,
+        None if round && line.bare_date && line.time.is_some_and(|t| t.offset() == 0) => {
+            Order::Both
+        }
+        None => Order::Untold,
+    }
+}

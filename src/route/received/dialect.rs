@@ -1,0 +1,239 @@
+//! Who writes like this: the table of mail systems, and what the first word of `from` means in
+//! the lines of each (facts: 64 forms of `Received`).
+
+use super::Received;
+use super::clause::Line;
+use super::words::{after, find};
+
+/// What the first word of `from` is, when only an address stands in the brackets behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// What the client called itself.
+    Helo,
+    /// The verified reverse name, which the client also called itself.
+    Both,
+    /// The dialect does not tell, or the word is no name of the DNS.
+    Untold,
+}
+
+/// A mail system, as far as its trace lines are concerned.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// Kebab-case id.
+    pub id: &'static str,
+    /// What the first word of `from` is.
+    pub order: Order,
+    marks: &'static [Mark],
+}
+
+/// By what a system is known. All comparisons are without regard to case.
+#[derive(Debug, PartialEq, Eq)]
+enum Mark {
+    /// The software comment, or the words that stand for it, begin with this.
+    Software(&'static str),
+    /// The software comment has this in it.
+    Within(&'static str),
+    /// The `with` clause begins with this.
+    With(&'static str),
+    /// The `by` host ends with this.
+    Host(&'static str),
+    /// The `via` clause has this in it.
+    Via(&'static str),
+}
+
+use Mark::{Host, Software, Via, With, Within};
+
+macro_rules! dialects {
+    ($($id:literal $order:ident [$($mark:expr),*],)*) => {
+        &[$(Dialect { id: $id, order: Order::$order, marks: &[$($mark),*] }),*]
+    };
+}
+
+/// First match wins: products that sit on others come before them.
+static TABLE: &[Dialect] = dialects![
+    "amavis" Untold [Software("amavis")],
+    "proofpoint" Helo [Host(".pphosted.com"), Host(".ppops.net")],
+    "mimecast" Helo [Host(".mimecast.com"), Host(".mimecast.co.za"), Host(".mimecast-offshore.com")],
+    "postfix" Helo [Software("postfix"), Within("postfix")],
+    "exim" Both [Software("exim"), Within("/exim"), Within("exim ")],
+    "exchange-mapi" Untold [With("mapi")],
+    "iis-smtp" Helo [With("microsoft smtpsvc")],
+    "exchange" Helo [With("microsoft smtp"), With("microsoft exchange"), With("internet mail service"), Software("microsoft exchange")],
+    "exchange-https" Untold [Host(".outlook.com")],
+    "gmail-api" Untold [With("httprest")],
+    "gmail" Helo [Host("mx.google.com"), Host("smtp.gmail.com"), Host("smtp-relay.gmail.com")],
+    "yahoo" Both [Software("oath hermes"), Software("verizonmedia hermes"), Software("yahoo"), With("nnfmp"), Host(".yahoo.com"), Host(".yahoo.co.jp")],
+    "communigate" Helo [Software("communigate")],
+    "domino" Helo [Within("domino release"), Software("ibm domino"), Software("lotus"), Software("hcl domino")],
+    "opensmtpd" Helo [Software("opensmtpd")],
+    "haraka" Helo [Software("haraka")],
+    "stalwart" Helo [Software("stalwart")],
+    "kumomta" Helo [Software("kumomta")],
+    "powermta" Helo [Software("powermta")],
+    "momentum" Helo [Software("ecelerity"), Software("momentum"), With("ecstream")],
+    "mdaemon" Helo [Software("mdaemon")],
+    "xmail" Helo [Software("xmail")],
+    "mailenable" Helo [Software("mailenable")],
+    "intermail" Helo [Software("intermail")],
+    "mercury" Helo [Software("mercury")],
+    "merak" Helo [Software("merak"), Software("icewarp")],
+    "imail" Helo [Software("smtpd32"), Software("imail")],
+    "surgemail" Helo [Software("surgemail")],
+    "kerio" Helo [Software("kerio")],
+    "axigen" Helo [Software("axigen")],
+    "coremail" Helo [Software("coremail")],
+    "mailmarshal" Helo [With("mailmarshal")],
+    "rockliffe" Helo [Software("rockliffe")],
+    "post-office" Helo [Software("post.office")],
+    "hmailserver" Helo [Software("hmailserver")],
+    "apache-james" Helo [Software("james")],
+    "zimbra" Both [Software("zimbra")],
+    "ironport" Helo [With("esmtp/tls"), Host(".iphmx.com")],
+    "ses" Helo [Host(".amazonaws.com"), Host(".amazonses.com")],
+    "messagelabs" Untold [Host(".messagelabs.com")],
+    "nemesis" Helo [Software("nemesis"), Within("nemesis")],
+    "sun" Helo [Software("iplanet"), Software("sun java"), Software("sun internet"), Software("pmdf"), Software("netscape"), Software("oracle communications")],
+    "qpsmtpd" Both [Software("qpsmtpd")],
+    "qmail-scanner" Untold [With("qmail-scanner")],
+    "qmail" Both [Software("qmail"), Software("netqmail"), Software("s/qmail")],
+    "courier" Helo [Software("courier"), Within("courier-")],
+    "cyrus" Untold [Software("cyrus")],
+    "dovecot" Untold [Software("dovecot")],
+    "fetchmail" Untold [Software("fetchmail")],
+    "getmail" Untold [Software("getmail")],
+    "mpop" Untold [Software("mpop")],
+    "groupwise" Untold [With("novell_groupwise"), With("groupwise")],
+    "squirrelmail" Untold [Within("squirrelmail")],
+    "roundcube" Untold [Within("roundcube")],
+    "horde" Untold [Within("horde")],
+    "smap" Both [Via("smap")],
+    "sendmail" Helo [Within("sendmail"), Software("8.")],
+];
+
+/// The system that wrote a line, when it shows.
+pub(crate) fn of(line: &Line<'_, '_>, r: &Received<'_>) -> Option<&'static Dialect> {
+    if let Some(opening) = line.opening()
+        && after(opening, "qmail ").is_some()
+    {
+        return named("qmail");
+    }
+    let host = r.by.host.unwrap_or_default();
+    let with = r.with.unwrap_or_default();
+    let via = r.via.unwrap_or_default();
+    let software = r.by.software.unwrap_or_default();
+    let product = r
+        .comments
+        .iter()
+        .copied()
+        .find(|c| after(c, "exim").is_some());
+    let software = product.unwrap_or(software);
+    let known = TABLE.iter().find(|d| {
+        d.marks.iter().any(|mark| match mark {
+            Software(text) => after(software, text).is_some(),
+            Within(text) => find(software, text).is_some(),
+            With(text) => after(with, text).is_some(),
+            Host(text) => ends_with(host, text),
+            Via(text) => find(via, text).is_some(),
+        })
+    });
+    known.or_else(|| by_shape(line, r, software))
+}
+
+fn named(id: &str) -> Option<&'static Dialect> {
+    TABLE.iter().find(|d| d.id == id)
+}
+
+fn ends_with(text: &str, end: &str) -> bool {
+    let at = text.len().checked_sub(end.len());
+    at.and_then(|at| text.get(at..))
+        .is_some_and(|t| t.eq_ignore_ascii_case(end))
+}
+
+/// Systems that do not name themselves are known by the shape of what they write.
+fn by_shape(line: &Line<'_, '_>, r: &Received<'_>, software: &str) -> Option<&'static Dialect> {
+    let lower = r
+        .with
+        .is_some_and(|w| w.starts_with(|c: char| c.is_ascii_lowercase()));
+    if lower && r.id.is_some_and(is_exim_id) {
+        return named("exim");
+    }
+    if is_sendmail_version(software) {
+        return named("sendmail");
+    }
+    // Critical Path: a bare version, such as `7.0.030.2`.
+    if software.starts_with(|c: char| c.is_ascii_digit())
+        && software.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    {
+        static CRITICAL_PATH: Dialect = Dialect {
+            id: "critical-path",
+            order: Order::Both,
+            marks: &[],
+        };
+        return Some(&CRITICAL_PATH);
+    }
+    let courier = r.comments.iter().any(|c| {
+        after(c, "auth:").is_some() || after(c, "tls:").is_some() || find(c, "[::ffff:").is_some()
+    });
+    if courier && lower {
+        return named("courier");
+    }
+    // qmail: no day of the week, no id, no product, only `with SMTP`.
+    let plain = r.id.is_none() && line.by.len() == 1 && !line.with.is_empty();
+    let universal = r.time.is_some_and(|t| t.offset() == 0);
+    if plain && software.is_empty() && line.bare_date && universal && line.has_from {
+        return named("qmail");
+    }
+    None
+}
+
+/// `binary/configuration`: `8.12.10/8.12.10/1.1`, `5.65/UW-NDC`, `SGI-8.9.3/8.8.7`.
+fn is_sendmail_version(text: &str) -> bool {
+    let Some((binary, _)) = text.split_once('/') else {
+        return false;
+    };
+    let dotted = |t: &str| {
+        t.as_bytes()
+            .windows(3)
+            .any(|w| matches!(w, [a, b'.', c] if a.is_ascii_digit() && c.is_ascii_digit()))
+    };
+    !binary.contains(' ') && dotted(binary)
+}
+
+/// `1tAbCd-0000000AbCd-1AbC`, before 4.97 `1tAbCd-000AbC-AB`.
+pub(crate) fn is_exim_id(id: &str) -> bool {
+    let mut parts = id.split('-').map(|p| {
+        let base62 = p.bytes().all(|b| b.is_ascii_alphanumeric());
+        if base62 { p.len() } else { 0 }
+    });
+    let shape = (parts.next(), parts.next(), parts.next(), parts.next());
+    matches!(
+        shape,
+        (Some(6), Some(6), Some(2), None) | (Some(6), Some(11), Some(4), None)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_exim_are_told_from_others() {
+        assert!(is_exim_id("1tAbCd-0000000AbCd-1AbC") && is_exim_id("1GNrLz-000295-00"));
+        assert!(!is_exim_id("4XyZaB1cD2z9Q") && !is_exim_id("us-mta-123"));
+    }
+
+    #[test]
+    fn the_table_names_every_system_once() {
+        for (n, d) in TABLE.iter().enumerate() {
+            assert!(
+                TABLE.iter().skip(n + 1).all(|other| other.id != d.id),
+                "{}",
+                d.id
+            );
+            for mark in d.marks {
+                let (Software(t) | Within(t) | With(t) | Host(t) | Via(t)) = mark;
+                assert_eq!(*t, t.to_ascii_lowercase(), "{}", d.id);
+            }
+        }
+    }
+}

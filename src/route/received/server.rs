@@ -1,0 +1,261 @@
+//! The `by`, `with`, `via`, `id` and `for` clauses.
+
+use std::net::IpAddr;
+
+use super::clause::{Line, comments, words};
+use super::scan::{Kind, Token};
+use super::words::{address, bare, find, helo_name, host_name, is_placeholder, mailbox};
+use super::{Received, session};
+
+/// Reads everything but the client.
+pub(crate) fn read<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
+    by(line, r);
+    with(line, r);
+    if r.by.software.is_none() {
+        r.by.software = product(line).map(str::trim);
+    }
+    r.via = run(line.body, line.via)
+        .filter(|v| !is_placeholder(v))
+        .map(str::trim);
+    let secured = |v: &str| v.eq_ignore_ascii_case("ssl") || v.eq_ignore_ascii_case("tls");
+    r.tls.used |= r.via.is_some_and(secured);
+    id_and_recipient(line, r);
+    if let Some((_, uid)) = words(line.login).next().zip(words(line.login).nth(1)) {
+        r.from.login = Some(uid);
+    }
+}
+
+/// The words of a clause up to its first comment, as they stand in the field.
+pub(crate) fn run<'x>(body: &'x str, clause: &[Token<'x>]) -> Option<&'x str> {
+    let first = clause.iter().find(|t| t.kind == Kind::Word)?;
+    let last = clause
+        .iter()
+        .skip_while(|t| t.kind != Kind::Word)
+        .take_while(|t| t.kind == Kind::Word)
+        .last()?;
+    body.get(first.start..last.end)
+}
+
+fn by<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
+    let mut said = words(line.by);
+    if let Some(first) = said.next() {
+        let second = said.next();
+        let product = second.is_some_and(|w| host_name(w).is_some()) && !first.contains('.');
+        if product {
+            // `By OpenMail Mailer;`: a product where the host should be.
+            r.by.software = run(line.body, line.by).map(str::trim);
+        } else {
+            r.by.host = helo_name(first);
+            r.by.ip = address(first);
+        }
+        for word in second.into_iter().chain(said) {
+            if let Some(ip) = address(word) {
+                r.by.ip = r.by.ip.or(Some(ip));
+            } else if word.starts_with('<') && r.id.is_none() {
+                r.id = Some(bare(word));
+            }
+        }
+    }
+    for comment in comments(line.by) {
+        if session::is_session(comment) || find(comment, "authenticated").is_some() {
+            continue;
+        }
+        if let Some(uid) = comment.strip_prefix("uid ") {
+            r.from.login = Some(uid.trim());
+            continue;
+        }
+        match place(comment, r.by.ip.is_none()) {
+            Place::Address(ip) => r.by.ip = Some(ip),
+            Place::Named(name, ip) => {
+                r.by.alias = Some(name);
+                r.by.ip = r.by.ip.or(Some(ip));
+            }
+            Place::Software(text, ip) => {
+                r.by.ip = r.by.ip.or(ip);
+                if r.by.software.is_none() && !text.is_empty() {
+                    r.by.software = Some(text);
+                }
+            }
+        }
+        // Postfix: `(Postfix, from userid 33)`.
+        if let Some(at) = find(comment, "from userid ") {
+            r.from.login = comment
+                .get(at + 12..)
+                .and_then(|uid| uid.split_ascii_whitespace().next());
+        }
+    }
+}
+
+/// What a comment behind the server's name is.
+enum Place<'x> {
+    Address(IpAddr),
+    Named(&'x str, IpAddr),
+    Software(&'x str, Option<IpAddr>),
+}
+
+fn place(comment: &str, want_address: bool) -> Place<'_> {
+    let mut parts = comment.split_ascii_whitespace();
+    let (first, second, third) = (parts.next(), parts.next(), parts.next());
+    if let (Some(word), None) = (first, second)
+        && want_address
+        && let Some(ip) = address(word)
+        && !is_version(word)
+    {
+        return Place::Address(ip);
+    }
+    if let (Some(name), Some(literal), None) = (first, second, third)
+        && let Some(ip) = address(literal)
+    {
+        // `(mx.example.org [192.0.2.1])` names the host, `(KumoMTA 192.0.2.1)` the product.
+        return match host_name(name) {
+            Some(name) if literal.starts_with('[') => Place::Named(name, ip),
+            _ => Place::Software(name, Some(ip)),
+        };
+    }
+    Place::Software(comment.trim(), None)
+}
+
+/// `7.0.030.2` is a version: no server lives in 1/8 to 9/8 and says so without brackets, and no
+/// address is written with leading zeros.
+fn is_version(word: &str) -> bool {
+    let padded = word.split('.').any(|n| n.len() > 1 && n.starts_with('0'));
+    let low = word.as_bytes().get(1) == Some(&b'.')
+        && word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    padded || low
+}
+
+/// The product in a comment of any other clause: one that starts with a letter and has a version.
+fn product<'x>(line: &Line<'_, 'x>) -> Option<&'x str> {
+    let behind_from = line.tokens.iter().skip(line.from.len() + 1);
+    behind_from
+        .filter(|t| t.kind == Kind::Comment)
+        .map(|t| t.text)
+        .find(|text| {
+            let version = text
+                .as_bytes()
+                .windows(3)
+                .any(|w| matches!(w, [a, b'.', c] if a.is_ascii_digit() && c.is_ascii_digit()));
+            version
+                && text.starts_with(|c: char| c.is_ascii_alphabetic())
+                && !session::is_session(text)
+                && find(text, "authenticated").is_none()
+                && !text.contains('@')
+        })
+}
+
+fn with<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
+    for word in words(line.with_more).take(1) {
+        r.tls.used |= word.eq_ignore_ascii_case("STARTTLS") || find(word, "tls").is_some();
+    }
+    for comment in comments(line.with) {
+        // What stands behind the protocol is the product: `with IMAP (fetchmail-6.4.38)`.
+        if r.by.software.is_none()
+            && !session::is_session(comment)
+            && find(comment, "authenticated").is_none()
+            && comment.starts_with(|c: char| c.is_ascii_alphanumeric())
+        {
+            r.by.software = Some(comment.trim());
+        }
+    }
+    // s/qmail: `de/crypted with TLSv1.3: CIPHER [256/256] DN=unknown by HOST with ESMTPS`.
+    let first = words(line.with).next().unwrap_or_default();
+    let mut clause = line.with;
+    if session::version(bare(first)).is_some() {
+        r.tls.used = true;
+        words(line.with)
+            .take(2)
+            .for_each(|w| session::note_tls(bare(w), &mut r.tls));
+        clause = line.with_more;
+    }
+    let Some(text) = run(line.body, clause) else {
+        return;
+    };
+    let text = text.trim_end_matches(',');
+    let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    if let Some(inner) = inner {
+        r.by.software.get_or_insert(inner);
+    }
+    let mut said = inner.unwrap_or(text).split_ascii_whitespace();
+    let (first, last) = (said.next().unwrap_or_default(), said.next_back());
+    // IronPort: `ESMTP/TLS/CIPHER`.
+    if let Some((protocol, rest)) = first.split_once('/')
+        && session::protocol(protocol).is_some()
+    {
+        r.with = Some(protocol);
+        for part in rest.split('/') {
+            r.tls.used = true;
+            session::note_tls(part, &mut r.tls);
+        }
+        // The newer form goes on behind a blank: `ESMTP/TLS/TLSv1.2 CIPHER`.
+        for part in said.chain(last) {
+            session::note_tls(part, &mut r.tls);
+        }
+        note_protocol(protocol, r);
+        return;
+    }
+    if first.eq_ignore_ascii_case("cipher") {
+        return;
+    }
+    if let Some(word) = last
+        && find(text, " encrypted").is_some()
+    {
+        r.tls.used = true;
+        session::note_tls(first, &mut r.tls);
+        r.with = Some(word);
+        note_protocol(word, r);
+        return;
+    }
+    let chosen = if session::protocol(first).is_some() {
+        first
+    } else if let Some(word) = last.filter(|w| session::protocol(w).is_some()) {
+        let product = text
+            .get(..text.len() - word.len())
+            .unwrap_or_default()
+            .trim();
+        r.by.software.get_or_insert(product);
+        word
+    } else if let Some(word) =
+        inner.and_then(|i| i.split(' ').find(|w| session::protocol(w).is_some()))
+    {
+        word
+    } else {
+        inner.unwrap_or(text)
+    };
+    // `with UNKNOWN` (Momentum) says nothing; `with local` says much.
+    if !chosen.eq_ignore_ascii_case("unknown") {
+        note_protocol(chosen, r);
+        r.with = Some(chosen);
+    }
+}
+
+fn note_protocol(word: &str, r: &mut Received<'_>) {
+    if let Some((authenticated, encrypted)) = session::protocol(word) {
+        r.auth.authenticated |= authenticated;
+        r.tls.used |= encrypted;
+    }
+}
+
+fn id_and_recipient<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
+    if let Some(word) = words(line.id).next() {
+        let mut id = word.trim_matches(['<', '>', ',', ';']);
+        // `id 846CF2117for <a@b>`: the blank before `for` got lost.
+        let next = words(line.id).nth(1);
+        if line.recipient.is_empty()
+            && let Some(path) = next.filter(|w| w.starts_with('<'))
+            && let Some(cut) = id.strip_suffix("for")
+        {
+            id = cut;
+            r.recipient = mailbox(path);
+        }
+        if id.bytes().any(|b| b.is_ascii_alphanumeric()) {
+            r.id = Some(id);
+        }
+    }
+    let mut said = words(line.recipient);
+    if let Some(word) = said.next() {
+        let alone = said.next().is_none();
+        // `for bob` is a mailbox of the machine, `for multiple recipients` is none.
+        let local = || host_name(word).filter(|_| alone);
+        r.recipient = mailbox(word).filter(|m| *m != "<>").or_else(local);
+    }
+}
