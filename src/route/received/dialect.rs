@@ -3,7 +3,7 @@
 
 use super::Received;
 use super::clause::Line;
-use super::words::{after, find};
+use super::words::{after, ends_with, find};
 
 /// What the first word of `from` is, when only an address stands in the brackets behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,12 +141,6 @@ pub(crate) fn of(line: &Line<'_, '_>, r: &Received<'_>) -> Option<&'static Diale
 
 fn named(id: &str) -> Option<&'static Dialect> {
     TABLE.iter().find(|d| d.id == id)
-}
-
-fn ends_with(text: &str, end: &str) -> bool {
-    let at = text.len().checked_sub(end.len());
-    at.and_then(|at| text.get(at..))
-        .is_some_and(|t| t.eq_ignore_ascii_case(end))
 }
 
 /// Systems that do not name themselves are known by the shape of what they write.

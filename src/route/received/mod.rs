@@ -112,24 +112,17 @@ pub struct Tls<'x> {
 /// Undoes the folding of a field body (RFC 5322 §2.2.3): every run of blanks is one blank.
 pub fn unfold(body: &str) -> Cow<'_, str> {
     let body = body.trim();
-    let mut previous = 0;
-    let plain = body.bytes().all(|b| {
-        let doubled = b == b' ' && previous == b' ';
-        previous = b;
-        !doubled && !matches!(b, b'\t' | b'\r' | b'\n')
-    });
-    if plain {
+    let bytes = body.as_bytes();
+    let folded = memchr::memchr3(b'\r', b'\n', b'\t', bytes).is_some();
+    if !folded && memchr::memmem::find(bytes, b"  ").is_none() {
         return Cow::Borrowed(body);
     }
     let mut text = String::with_capacity(body.len());
-    for word in body
-        .split([' ', '\t', '\r', '\n'])
-        .filter(|w| !w.is_empty())
-    {
-        if !text.is_empty() {
+    for piece in body.split([' ', '\t', '\r', '\n']) {
+        if !text.is_empty() && !piece.is_empty() {
             text.push(' ');
         }
-        text.push_str(word);
+        text.push_str(piece);
     }
     Cow::Owned(text)
 }

@@ -1,7 +1,7 @@
 //! What comments say of the session: encryption, authentication, the envelope sender.
 
 use super::clause::{Line, words};
-use super::words::{after, bare, find, mailbox};
+use super::words::{after, bare, ends_with, find, mailbox};
 use super::{Auth, Received, Tls};
 
 /// Longest comment that is searched for facts.
@@ -70,26 +70,17 @@ fn is_tls(text: &str) -> bool {
         "google transport",
         "encrypted",
     ];
-    STARTS.iter().any(|s| after(text, s).is_some()) || text.ends_with(" encrypted")
+    STARTS.iter().any(|s| after(text, s).is_some()) || ends_with(text, " encrypted")
 }
 
 /// `(envelope-from <a@b>)`, `(envelope-sender …)`, `(original mail from …)` (Sun).
 fn sender(text: &str) -> Option<&str> {
-    const MARKS: [&str; 4] = [
-        "envelope-from",
-        "envelope-sender",
-        "return-path",
-        "original mail from",
-    ];
-    let mark = MARKS
-        .iter()
-        .find_map(|mark| Some(find(text, mark)? + mark.len()))?;
-    let rest = text
-        .get(mark..)?
-        .trim_start_matches([' ', '\t', '\r', '\n', '=', ':']);
-    let end = rest
-        .find([' ', '\t', '\r', '\n', ',', ')'])
-        .unwrap_or(rest.len());
+    let rest = match find(text, "envelope-").and_then(|at| text.get(at + 9..)) {
+        Some(rest) => after(rest, "from").or_else(|| after(rest, "sender"))?,
+        None => after(text, "return-path").or_else(|| after(text, "original mail from"))?,
+    };
+    let rest = rest.trim_start_matches([' ', '=', ':']);
+    let end = rest.find([' ', ',', ')']).unwrap_or(rest.len());
     mailbox(rest.get(..end)?)
 }
 
@@ -99,18 +90,12 @@ fn tls(text: &str) -> Option<Tls<'_>> {
         return Some(tls_facts(text));
     }
     // Courier: `(AUTH: LOGIN user, SSL: TLSv1,128bits,RC4-MD5)`; others put pairs behind words.
-    let at = [
-        "ssl:",
-        "tls:",
-        "version=tls",
-        "version=3dtls",
-        "version=ssl",
-        "cipher=",
-        "using tls",
-    ]
-    .iter()
-    .find_map(|mark| find(text, mark))?;
-    text.get(at..).map(tls_facts)
+    memchr::memchr2(b':', b'=', text.as_bytes())?;
+    let at = ["ssl:", "tls:", "version=", "cipher=", "using tls"]
+        .iter()
+        .find_map(|mark| find(text, mark))?;
+    let facts = text.get(at..).map(tls_facts)?;
+    (facts.version.is_some() || facts.cipher.is_some()).then_some(facts)
 }
 
 /// Version and cipher out of words parted by blanks, commas, colons and `=`.
@@ -222,20 +207,19 @@ pub(crate) fn auth(text: &str) -> Option<Auth<'_>> {
     if let Some(rest) = after(text, "user=") {
         return found(first_word(rest), word_behind(rest, "mech="));
     }
-    if let Some(at) = find(text, "smtp-auth") {
-        let rest = text.get(at..)?;
-        let mech = word_behind(rest, "mechanism ").or_else(|| word_behind(rest, "mech "));
-        return found(word_behind(rest, "username "), mech);
-    }
-    if let Some(at) = find(text, "authenticat") {
-        let before = text.get(..at)?.trim_end();
-        if ["not", "un", "no", "non-", "un-"]
+    if let Some(at) = find(text, "auth") {
+        let (before, rest) = (text.get(..at)?, text.get(at..)?);
+        if ends_with(before, "smtp-") {
+            let mech = word_behind(rest, "mechanism ").or_else(|| word_behind(rest, "mech "));
+            return found(word_behind(rest, "username "), mech);
+        }
+        let denied = ["not", "un", "no", "non-", "un-"]
             .iter()
-            .any(|no| ends_with(before, no))
-        {
+            .any(|no| ends_with(before.trim_end(), no));
+        if denied || after(rest, "authenticat").is_none() {
             return None;
         }
-        return found(authenticated_user(text.get(at..)?), None);
+        return found(authenticated_user(rest), None);
     }
     // Yahoo: `user@192.0.2.1 with login`.
     let at = find(text, " with ")?;
@@ -254,13 +238,6 @@ pub(crate) fn auth(text: &str) -> Option<Auth<'_>> {
     }
     let (user, _) = text.get(..at)?.trim().rsplit_once('@')?;
     found(Some(user), Some(mech))
-}
-
-fn ends_with(text: &str, end: &str) -> bool {
-    text.len() >= end.len()
-        && text
-            .get(text.len() - end.len()..)
-            .is_some_and(|t| t.eq_ignore_ascii_case(end))
 }
 
 /// The user in `authenticated as U`, `authenticated user U`, `Authenticated sender: U`.

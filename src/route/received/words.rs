@@ -128,9 +128,7 @@ pub(crate) fn endpoint(word: &str) -> Option<Endpoint> {
             glued: port.is_some(),
         });
     }
-    if memchr::memchr(b':', plain.as_bytes()).is_none() {
-        return None;
-    }
+    memchr::memchr(b':', plain.as_bytes())?;
     let unscoped = plain.split_once('%').map_or(plain, |(address, _)| address);
     let ip: Ipv6Addr = unscoped.parse().ok()?;
     Some(Endpoint {
@@ -219,11 +217,35 @@ pub(crate) fn find(text: &str, needle: &str) -> Option<usize> {
 }
 
 /// Case-insensitive prefix; gives what follows.
+#[inline]
 pub(crate) fn after<'x>(text: &'x str, prefix: &str) -> Option<&'x str> {
-    let head = text.get(..prefix.len())?;
-    head.eq_ignore_ascii_case(prefix)
-        .then(|| text.get(prefix.len()..))
-        .flatten()
+    // Called for whole tables: nearly always the first byte decides.
+    let first = text.as_bytes().first()?;
+    if !first.eq_ignore_ascii_case(prefix.as_bytes().first()?) {
+        return None;
+    }
+    let head = text.as_bytes().get(..prefix.len())?;
+    if head.eq_ignore_ascii_case(prefix.as_bytes()) {
+        text.get(prefix.len()..)
+    } else {
+        None
+    }
+}
+
+/// Case-insensitive end.
+#[inline]
+pub(crate) fn ends_with(text: &str, end: &str) -> bool {
+    let (text, end) = (text.as_bytes(), end.as_bytes());
+    let same_last = match (text.last(), end.last()) {
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+        _ => false,
+    };
+    same_last
+        && text
+            .len()
+            .checked_sub(end.len())
+            .and_then(|at| text.get(at..))
+            .is_some_and(|t| t.eq_ignore_ascii_case(end))
 }
 
 #[cfg(test)]
