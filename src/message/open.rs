@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use crate::message::decode;
 use crate::message::head::{self, Head};
+use crate::message::inner::container;
 use crate::message::layer::{Block, Layer, Wrap};
 use crate::message::lines;
 use crate::message::media::Media;
@@ -14,6 +15,9 @@ use crate::message::place::Place;
 /// Opens a mail, or a text without any header, whatever its line ends. Never fails: bytes that
 /// are neither become a layer of one text block.
 pub fn open(input: &[u8]) -> Layer<'_> {
+    if let Some(layer) = container::open(input) {
+        return layer;
+    }
     if let Some(text) = wide_text(input) {
         let marks = Place::Direct {
             input: text.as_bytes(),

@@ -90,7 +90,8 @@ fn forward<'t>(lines: &[Line<'t>], at: usize, end: usize) -> Option<(Forward<'t>
     roles.sort_by_key(|role| *role as u8);
     roles.dedup();
     let enough = roles.len() >= 3 || (separated && roles.len() >= 2);
-    if !enough && !(separated && labels::announces(first.text)) {
+    let announced = separated && labels::announces(first.text);
+    if !enough && !announced {
         return None;
     }
     let next = if enough { next } else { at + 1 };
@@ -239,9 +240,9 @@ fn source(lines: &[Line<'_>]) -> Option<usize> {
         match head::name_len(line.text.as_bytes()).and_then(|len| line.text.get(..len)) {
             Some(name) if !indent => {
                 start = start.or(Some(line.start));
-                let is = |known: &&str| known.eq_ignore_ascii_case(name);
-                strong += u32::from(STRONG.iter().any(|k| is(&k)));
-                usual += u32::from(USUAL.iter().any(|k| is(&k)));
+                let is = |known: &str| known.eq_ignore_ascii_case(name);
+                strong += u32::from(STRONG.iter().any(|k| is(k)));
+                usual += u32::from(USUAL.iter().any(|k| is(k)));
                 if strong >= 1 && strong + usual >= 3 && usual >= 1 {
                     return start;
                 }

@@ -3,10 +3,13 @@
 //!
 //! A candidate too many costs the caller a look; one too few leaves a person without an answer.
 
-mod container;
+pub(crate) mod container;
 mod forward;
 mod labels;
+mod msg;
 mod piece;
+mod rtf;
+mod tnef;
 
 use std::borrow::Cow;
 
