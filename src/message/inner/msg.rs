@@ -81,7 +81,7 @@ impl Reader<'_> {
         };
         entries
             .take(MAX_ENTRIES)
-            .filter(|entry| entry.is_storage())
+            .filter(cfb::Entry::is_storage)
             .map(|entry| (entry.name().to_owned(), storage.join(entry.name())))
             .collect()
     }
@@ -92,7 +92,7 @@ impl Reader<'_> {
         let entries = self.file.read_storage(storage).ok()?;
         let names: Vec<String> = entries
             .take(MAX_ENTRIES)
-            .filter(|entry| entry.is_stream())
+            .filter(cfb::Entry::is_stream)
             .map(|entry| entry.name().to_owned())
             .collect();
         let mut props = Props {

@@ -199,7 +199,7 @@ impl Reader {
             _ if starred => self.state.hidden = true,
             b"ansicpg" => self.page = page(number.unwrap_or(1_252)),
             b"uc" => {
-                self.state.skip_unicode = u32::try_from(number.unwrap_or(1)).unwrap_or(1).min(8)
+                self.state.skip_unicode = u32::try_from(number.unwrap_or(1)).unwrap_or(1).min(8);
             }
             b"u" => {
                 // Negative numbers are code units over 0x7FFF.
