@@ -6,6 +6,8 @@
 
 #[path = "build/catalogue.rs"]
 mod catalogue;
+#[path = "build/dialects.rs"]
+mod dialects;
 #[path = "build/emit.rs"]
 mod emit;
 #[path = "build/literals.rs"]
@@ -21,6 +23,7 @@ fn main() -> Result<(), String> {
         "dnsbl_catalogue.rs",
         &catalogue::tables(&emit::text("dnsbl.toml")?)?,
     )?;
+    emit::write("dialects.rs", &dialects::tables()?)?;
     emit::write("scan_sample.rs", &literals::sample()?)?;
     emit::write("rules.rs", &rules::table()?)?;
     Ok(())
