@@ -8,12 +8,30 @@ use crate::{emit, literals};
 
 /// The roles of phrases in the body, in the order of their bits; the label lists are apart.
 const ROLES: [&str; 13] = [
-    "cut", "delay", "final", "expired", "delivered", "relayed", "expanded", "before", "author",
-    "fail", "challenge", "complaint", "vacation",
+    "cut",
+    "delay",
+    "final",
+    "expired",
+    "delivered",
+    "relayed",
+    "expanded",
+    "before",
+    "author",
+    "fail",
+    "challenge",
+    "complaint",
+    "vacation",
 ];
 /// The roles of phrases in the subject.
-const SUBJECT_ROLES: [&str; 7] =
-    ["failed", "delayed", "delivered", "auto", "challenge", "complaint", "answer"];
+const SUBJECT_ROLES: [&str; 7] = [
+    "failed",
+    "delayed",
+    "delivered",
+    "auto",
+    "challenge",
+    "complaint",
+    "answer",
+];
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +51,8 @@ struct Dialects {
 struct Dialect {
     id: String,
     name: String,
+    /// The dialect that this one is a relative of: its marks count for this one as well.
+    like: Option<String>,
     #[serde(default)]
     body: Vec<String>,
     #[serde(default)]
@@ -63,7 +83,9 @@ impl Table {
     /// Adds the lists of phrases that mean these roles.
     fn add(&mut self, lists: &BTreeMap<String, Vec<String>>, roles: &[&str]) -> Result<(), String> {
         for (bit, role) in roles.iter().enumerate() {
-            let list = lists.get(*role).ok_or(format!("phrases.toml: no list {role:?}"))?;
+            let list = lists
+                .get(*role)
+                .ok_or(format!("phrases.toml: no list {role:?}"))?;
             for phrase in list.iter().flat_map(|p| variants(p)) {
                 self.meaning(&phrase).roles |= 1 << bit;
             }
@@ -76,7 +98,12 @@ impl Table {
         let mut out = literals::table(name, &words)?;
         let _ = write!(out, "pub(super) static {name}_MEANS: &[(u32, &[u8])] = &[");
         for meaning in self.0.values() {
-            let _ = write!(out, "({}, &{}),", meaning.roles, emit::numbers(&meaning.dialects));
+            let _ = write!(
+                out,
+                "({}, &{}),",
+                meaning.roles,
+                emit::numbers(&meaning.dialects)
+            );
         }
         out.push_str("];\n");
         Ok(out)
@@ -91,7 +118,11 @@ fn variants(phrase: &str) -> Vec<String> {
         return vec![phrase.to_owned()];
     };
     let capital: String = first.to_uppercase().chain(chars).collect();
-    if capital == phrase { vec![capital] } else { vec![phrase.to_owned(), capital] }
+    if capital == phrase {
+        vec![capital]
+    } else {
+        vec![phrase.to_owned(), capital]
+    }
 }
 
 /// Rust source of all tables.
@@ -106,43 +137,98 @@ pub(crate) fn tables() -> Result<String, String> {
     for (i, dialect) in dialects.iter().enumerate() {
         let known = dialects.iter().take(i).any(|d| d.id == dialect.id);
         if known || dialect.says.is_empty() || dialect.sample.is_empty() {
-            return Err(format!("dialects.toml: {}: twice, or without sample and says", dialect.id));
+            return Err(format!(
+                "dialects.toml: {}: twice, or without sample and says",
+                dialect.id
+            ));
         }
-        for (table, list) in
-            [(&mut body, &dialect.body), (&mut from, &dialect.from), (&mut subject, &dialect.subject)]
-        {
-            for phrase in list.iter().flat_map(|p| variants(p)) {
-                table.meaning(&phrase).dialects.push(i);
+        let model = match &dialect.like {
+            Some(id) => Some(
+                dialects
+                    .iter()
+                    .take(i)
+                    .find(|d| d.id == *id)
+                    .ok_or(format!(
+                        "dialects.toml: {}: {id:?} does not stand before it",
+                        dialect.id
+                    ))?,
+            ),
+            None => None,
+        };
+        for source in [Some(dialect), model].into_iter().flatten() {
+            for (table, list) in [
+                (&mut body, &source.body),
+                (&mut from, &source.from),
+                (&mut subject, &source.subject),
+            ] {
+                for phrase in list.iter().flat_map(|p| variants(p)) {
+                    let known = &mut table.meaning(&phrase).dialects;
+                    if !known.contains(&i) {
+                        known.push(i);
+                    }
+                }
             }
-        }
-        for head in &dialect.head {
-            let (name, value) = head.split_once(": ").unwrap_or((head, ""));
-            heads.push((name.to_ascii_lowercase(), value.to_ascii_lowercase(), i));
+            for head in &source.head {
+                let (name, value) = head.split_once(": ").unwrap_or((head, ""));
+                heads.push((name.to_ascii_lowercase(), value.to_ascii_lowercase(), i));
+            }
         }
     }
     heads.sort();
     let mut out = String::new();
     for (bit, role) in ROLES.iter().enumerate() {
-        let _ = writeln!(out, "pub(super) const {}: u32 = {};", role.to_uppercase(), 1 << bit);
+        let _ = writeln!(
+            out,
+            "pub(super) const {}: u32 = {};",
+            role.to_uppercase(),
+            1 << bit
+        );
     }
     for (bit, role) in SUBJECT_ROLES.iter().enumerate() {
-        let _ = writeln!(out, "pub(super) const S_{}: u32 = {};", role.to_uppercase(), 1 << bit);
+        let _ = writeln!(
+            out,
+            "pub(super) const S_{}: u32 = {};",
+            role.to_uppercase(),
+            1 << bit
+        );
     }
     out += &body.source("BODY")?;
     out += &subject.source("SUBJECT")?;
     out += &from.source("FROM")?;
-    let _ = writeln!(out, "pub(super) static HEADS: &[(&str, &str, u8)] = &{heads:?};");
-    for (name, list) in [("RECIPIENT_LABELS", "recipient"), ("REASON_LABELS", "reason")] {
-        let list = phrases.body.get(list).ok_or(format!("phrases.toml: no list {list:?}"))?;
-        let mut labels: Vec<String> =
-            list.iter().flat_map(|l| variants(l)).map(|l| l.to_ascii_lowercase()).collect();
+    let _ = writeln!(
+        out,
+        "pub(super) static HEADS: &[(&str, &str, u8)] = &{heads:?};"
+    );
+    for (name, list) in [
+        ("RECIPIENT_LABELS", "recipient"),
+        ("REASON_LABELS", "reason"),
+    ] {
+        let list = phrases
+            .body
+            .get(list)
+            .ok_or(format!("phrases.toml: no list {list:?}"))?;
+        let mut labels: Vec<String> = list
+            .iter()
+            .flat_map(|l| variants(l))
+            .map(|l| l.to_ascii_lowercase())
+            .collect();
         labels.sort();
         labels.dedup();
-        let _ = writeln!(out, "pub(super) static {name}: &[&str] = &{};", emit::strings(labels));
+        let _ = writeln!(
+            out,
+            "pub(super) static {name}: &[&str] = &{};",
+            emit::strings(labels)
+        );
     }
     let ids: Vec<(&str, &str)> = dialects.iter().map(|d| (&*d.id, &*d.name)).collect();
-    let _ = writeln!(out, "pub(super) static DIALECTS: &[(&str, &str)] = &{ids:?};");
-    let samples: Vec<_> = dialects.iter().map(|d| (&d.id, &d.sample, &d.says)).collect();
+    let _ = writeln!(
+        out,
+        "pub(super) static DIALECTS: &[(&str, &str)] = &{ids:?};"
+    );
+    let samples: Vec<_> = dialects
+        .iter()
+        .map(|d| (&d.id, &d.sample, &d.says))
+        .collect();
     let samples = format!("{samples:?}").replace(", [", ", &[");
     let _ = writeln!(
         out,

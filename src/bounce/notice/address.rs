@@ -1,6 +1,8 @@
 //! Addresses in prose: where they begin and end, what surrounds them, and the shapes of lines
 //! that begin with one.
 
+use crate::message::addresses;
+
 use super::page::{part, starts, strip, tail};
 
 /// The longest address that is looked at; bounds the work on hostile lines.
@@ -15,14 +17,12 @@ pub(super) struct Found<'a> {
     pub(super) start: usize,
     /// Where it ends, brackets included.
     pub(super) end: usize,
-    /// It stood in angle brackets.
-    pub(super) bracketed: bool,
 }
 
 /// The first address in `text` from the byte `from` on.
 pub(super) fn find(text: &str, from: usize) -> Option<Found<'_>> {
-    let bytes = text.as_bytes();
-    memchr::memchr_iter(b'@', bytes.get(from..)?).find_map(|at| around(text, from, from + at))
+    let rest = text.get(from..)?;
+    addresses::each(rest).find_map(|found| set_off(text, from, from + found.start, found.address))
 }
 
 /// The addresses of a text, in order.
@@ -35,94 +35,40 @@ pub(super) fn all(text: &str) -> impl Iterator<Item = Found<'_>> {
     })
 }
 
-fn around(text: &str, from: usize, at: usize) -> Option<Found<'_>> {
-    let left = part(text, from.max(floor(text, at.saturating_sub(MAX_ADDRESS))), at);
-    let mut start = at;
-    for (i, c) in left.char_indices().rev() {
-        if !is_local(c) {
-            break;
-        }
-        start = at - (left.len() - i);
-    }
-    // A quoted local part, RFC 5321 4.1.2.
-    if start == at && left.ends_with('"') {
-        let inner = left.get(..left.len() - 1)?;
-        start = at - left.len() + inner.rfind('"')?;
-    }
-    let mut end = at + 1;
-    let right = part(text, at + 1, floor(text, at + MAX_ADDRESS));
-    if right.starts_with('[') {
-        end += right.find(']')? + 1;
-    } else {
-        end += right.find(|c: char| !is_domain(c)).unwrap_or(right.len());
-        end -= tail_noise(part(text, at + 1, end));
-    }
-    let lead = part(text, start, at);
-    let trimmed = lead.trim_start_matches(['\'', '*', '`', '{', '|', '/', '=', '.', '-', '_', '#', '!', '&']);
-    // An address may begin with these signs; only a whole run of them is decoration.
-    if lead.starts_with(['\'', '*', '`', '{', '|', '=']) || !text.get(..start)?.ends_with('<') {
-        start += lead.len() - trimmed.len();
-    }
-    let domain = part(text, at + 1, end);
-    let before = text.get(..start)?;
-    let bracketed = (before.ends_with('<') || before.ends_with("<mailto:"))
-        && tail(text, end).starts_with('>');
-    let dotted = domain.contains('.') || domain.starts_with('[');
-    if start == at || domain.is_empty() || !(dotted || bracketed) || in_url(before) {
+/// An address of prose with what sets it off; none for what only looks like one.
+fn set_off<'a>(text: &'a str, from: usize, start: usize, address: &'a str) -> Option<Found<'a>> {
+    let end = start + address.len();
+    let before = text.get(from..start)?;
+    let linked = before.ends_with("<mailto:");
+    let bracketed = (before.ends_with('<') || linked) && tail(text, end).starts_with('>');
+    let domain = address.rsplit('@').next()?;
+    if !(bracketed || domain.contains('.') || domain.starts_with('[')) || in_url(before) {
         return None;
     }
-    let outer = if before.ends_with("<mailto:") {
-        start - "<mailto:".len()
-    } else if bracketed {
-        start - 1
-    } else if before.ends_with("mailto:") {
-        start - "mailto:".len()
-    } else {
-        start
+    let lead = match (linked, bracketed) {
+        (true, _) => "<mailto:".len(),
+        (_, true) => 1,
+        _ if before.ends_with("mailto:") => "mailto:".len(),
+        _ => 0,
     };
     Some(Found {
-        text: part(text, start, end),
-        start: outer,
+        text: address,
+        start: start - lead,
         end: end + usize::from(bracketed),
-        bracketed,
     })
 }
 
-/// The largest character boundary not above `at`.
-fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
+/// How far back the beginning of a word is looked for.
+const MAX_WORD: usize = 100;
 
 /// True when the address would stand in a link such as `https://user@host`.
 fn in_url(before: &str) -> bool {
-    let word = before
-        .rsplit(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '(' | '='))
-        .next()
-        .unwrap_or_default();
-    word.contains("://")
-}
-
-/// How many bytes at the end of a domain are punctuation of the sentence.
-fn tail_noise(domain: &str) -> usize {
-    domain.len() - domain.trim_end_matches(['.', '-']).len()
-}
-
-/// Letters beyond Cyrillic and Greek are not taken: East Asian text is written without blanks, an
-/// address there would swallow the sentence before it.
-fn is_local(c: char) -> bool {
-    c.is_ascii_alphanumeric()
-        || "!#$%&'*+-/=?^_`{|}~.".contains(c)
-        || (c > '\u{7f}' && c < '\u{600}' && c.is_alphabetic())
-}
-
-fn is_domain(c: char) -> bool {
-    c.is_ascii_alphanumeric()
-        || matches!(c, '-' | '.' | '_')
-        || (c > '\u{7f}' && c < '\u{600}' && c.is_alphabetic())
+    before
+        .char_indices()
+        .rev()
+        .take(MAX_WORD)
+        .take_while(|(_, c)| !c.is_whitespace() && !matches!(c, '<' | '>' | '"' | '(' | '='))
+        .any(|(at, c)| c == ':' && tail(before, at).starts_with("://"))
 }
 
 /// A line that begins with an address.
@@ -157,9 +103,13 @@ pub(super) fn entry(body: &str) -> Option<Entry<'_>> {
     let body = unbullet(body);
     let found = find(body, 0)?;
     let lead = part(body, 0, found.start);
-    let open = lead.trim_end().trim_end_matches(['\'', '"', '[', '(', '{', '<', '`', '*']);
+    let open = lead
+        .trim_end()
+        .trim_end_matches(['\'', '"', '[', '(', '{', '<', '`', '*']);
     let named = !open.is_empty();
-    if named && !is_prefix(open) && !is_name(open) {
+    let set_off = open.len() < lead.trim_end().len()
+        || body.get(found.start..).is_some_and(|f| f.starts_with('<'));
+    if named && !is_prefix(open) && !(set_off && is_name(open)) {
         return None;
     }
     let mut rest = tail(body, found.end);
@@ -167,10 +117,14 @@ pub(super) fn entry(body: &str) -> Option<Entry<'_>> {
     rest = rest.trim_start();
     // The same address once more: `a@b <a@b>`, `a@b<mailto:a@b>`, `a@b (a@b)`.
     if let Some(second) = find(rest, 0)
-        && part(rest, 0, second.start).trim_matches(['(', '[', ' ', '"', '\'']).is_empty()
+        && part(rest, 0, second.start)
+            .trim_matches(['(', '[', ' ', '"', '\''])
+            .is_empty()
         && (second.text.eq_ignore_ascii_case(found.text))
     {
-        rest = tail(rest, second.end).trim_start_matches([')', ']', '>', '"', '\'']).trim_start();
+        rest = tail(rest, second.end)
+            .trim_start_matches([')', ']', '>', '"', '\''])
+            .trim_start();
     }
     let mut alias = None;
     if let Some((old, after)) = alias_of(rest) {
@@ -198,14 +152,22 @@ pub(super) fn entry(body: &str) -> Option<Entry<'_>> {
 }
 
 fn shape(rest: &str) -> Shape {
+    if starts(rest, "...") {
+        return Shape::Reason;
+    }
     let rest = rest.trim_start_matches(['.', ',']).trim_start();
     if rest.is_empty() {
         Shape::Alone
     } else if rest.starts_with([':', '：', '[', '(', '#', ';', '|', '<', '=', '-', '–', '—'])
-        || rest.as_bytes().get(..3).is_some_and(|d| d.iter().all(u8::is_ascii_digit))
+        || rest
+            .as_bytes()
+            .get(..3)
+            .is_some_and(|d| d.iter().all(u8::is_ascii_digit))
     {
         Shape::Reason
-    } else if strip(rest, "on ").is_some_and(|d| d.contains(|c: char| c.is_ascii_digit()) && d.len() < 60) {
+    } else if strip(rest, "on ")
+        .is_some_and(|d| d.contains(|c: char| c.is_ascii_digit()) && d.len() < 60)
+    {
         Shape::Dated
     } else {
         Shape::Sentence
@@ -217,25 +179,39 @@ fn shape(rest: &str) -> Shape {
 pub(super) fn alias_of(rest: &str) -> Option<(&str, &str)> {
     let inner = rest.trim_start().strip_prefix('(')?;
     let (head, after) = inner.split_once(')')?;
-    let from = ["expanded from", "generated from", "ultimately generated from", "forwarded from", "alias of", "original address", "original recipient", "orig_to="]
-        .iter()
-        .find_map(|lead| strip(head, lead))?
-        .trim_start_matches([':', ' ', '<'])
-        .trim_end_matches(['>', ' ']);
+    let from = [
+        "expanded from",
+        "generated from",
+        "ultimately generated from",
+        "forwarded from",
+        "alias of",
+        "original address",
+        "original recipient",
+        "orig_to=",
+    ]
+    .iter()
+    .find_map(|lead| strip(head, lead))?
+    .trim_start_matches([':', ' ', '<'])
+    .trim_end_matches(['>', ' ']);
     (!from.is_empty() && from.len() <= MAX_ADDRESS && !from.contains(' '))
         .then_some((from, after.trim_start()))
 }
 
 /// The line without the sign of a list item in front of it.
 fn unbullet(body: &str) -> &str {
-    let plain = body.trim_start_matches(['*', '-', '>', '•', '·', '+', '=', '~', '●', '▪']).trim_start();
+    let plain = body
+        .trim_start_matches(['*', '-', '>', '•', '·', '+', '=', '~', '●', '▪'])
+        .trim_start();
     if plain.len() != body.len() {
         return plain;
     }
     let digits = body.bytes().take_while(u8::is_ascii_digit).count();
     if (1..=2).contains(&digits) {
         let after = tail(body, digits);
-        if let Some(rest) = after.strip_prefix(". ").or_else(|| after.strip_prefix(") ")) {
+        if let Some(rest) = after
+            .strip_prefix(". ")
+            .or_else(|| after.strip_prefix(") "))
+        {
             return rest.trim_start();
         }
     }
@@ -245,23 +221,46 @@ fn unbullet(body: &str) -> &str {
 /// Address types that stand before an address: `SMTP:a@b`, `rfc822;a@b`.
 fn is_prefix(lead: &str) -> bool {
     let lead = lead.trim_end();
-    ["smtp:", "rfc822;", "mailto:", "[smtp:", "internet:", "email:"]
-        .iter()
-        .any(|p| lead.len() == p.len() && starts(lead, p))
+    [
+        "smtp:",
+        "rfc822;",
+        "mailto:",
+        "[smtp:",
+        "internet:",
+        "email:",
+    ]
+    .iter()
+    .any(|p| lead.len() == p.len() && starts(lead, p))
 }
 
 /// A display name: a few words without the signs of a sentence or a label.
 fn is_name(lead: &str) -> bool {
+    let mut words = 0;
+    let sentence = lead.split_whitespace().any(|word| {
+        words += 1;
+        [
+            "from", "to", "by", "at", "you", "for", "of", "and", "or", "contact", "an", "von", "à",
+            "de", "a",
+        ]
+        .contains(&word)
+    });
+    let capital = lead
+        .trim_start_matches(['"', '\''])
+        .starts_with(|c: char| c.is_uppercase() || !c.is_ascii() || c.is_ascii_digit());
     lead.len() <= 80
         && !lead.contains([':', '：', ';', '@', '=', '?', '!', '。'])
-        && lead.split_whitespace().count() <= 5
+        && !sentence
+        && (words == 1 || (words <= 5 && capital))
 }
 
 /// The address in a field of a report or a command: `rfc822; <a@b>`, `TO:<a@b> ORCPT=…`.
 /// Names without a domain are taken as they are.
 pub(super) fn bare(value: &str) -> Option<&str> {
     let value = value.trim();
-    let inner = match value.strip_prefix('<').or_else(|| value.split_once(" <").map(|(_, v)| v)) {
+    let inner = match value
+        .strip_prefix('<')
+        .or_else(|| value.split_once(" <").map(|(_, v)| v))
+    {
         Some(rest) => rest.split('>').next()?,
         None => value,
     };
@@ -288,12 +287,18 @@ mod tests {
     #[test]
     fn an_address_ends_where_the_sentence_goes_on() {
         assert_eq!(one("write to a.b+c@example.org."), "a.b+c@example.org");
-        assert_eq!(one("收件人：10001@example.cn（不存在）"), "10001@example.cn");
+        assert_eq!(
+            one("收件人：10001@example.cn（不存在）"),
+            "10001@example.cn"
+        );
         assert_eq!(one("无法发送到 x@example.cn"), "x@example.cn");
         assert_eq!(one("'joe@example.org' on"), "joe@example.org");
         assert_eq!(one("<joe@host>:"), "joe@host");
         assert_eq!(one("joe@host here"), "");
-        assert_eq!(one("see https://a@example.org/ x@example.org"), "x@example.org");
+        assert_eq!(
+            one("see https://a@example.org/ x@example.org"),
+            "x@example.org"
+        );
         assert_eq!(one("\"a b\"@example.org"), "\"a b\"@example.org");
         assert_eq!(one("user@[192.0.2.1]:"), "user@[192.0.2.1]");
         assert_eq!(one("jürgen@müller.example said"), "jürgen@müller.example");
@@ -304,33 +309,73 @@ mod tests {
         use Shape::*;
         for (line, address, shape, rest) in [
             ("<a@b.example>:", "a@b.example", Reason, ""),
-            ("<a@b.example>: host mx said: 550 no", "a@b.example", Reason, "host mx said: 550 no"),
+            (
+                "<a@b.example>: host mx said: 550 no",
+                "a@b.example",
+                Reason,
+                "host mx said: 550 no",
+            ),
             ("a@b.example", "a@b.example", Alone, ""),
             ("* a@b.example", "a@b.example", Alone, ""),
             ("-> a@b.example", "a@b.example", Alone, ""),
             (">>> a@b.example <a@b.example>", "a@b.example", Alone, ""),
             ("A Name<mailto:a@b.example>", "a@b.example", Alone, ""),
             ("Hartmann, W. (a@b.example)", "a@b.example", Alone, ""),
-            ("a@b.example [User unknown]", "a@b.example", Reason, "[User unknown]"),
-            ("a@b.example on Thu, 29 Apr 2010 00:00:00 -0000", "a@b.example", Dated, "on Thu, 29 Apr 2010 00:00:00 -0000"),
+            (
+                "a@b.example [User unknown]",
+                "a@b.example",
+                Reason,
+                "[User unknown]",
+            ),
+            (
+                "a@b.example on Thu, 29 Apr 2010 00:00:00 -0000",
+                "a@b.example",
+                Dated,
+                "on Thu, 29 Apr 2010 00:00:00 -0000",
+            ),
             ("[SMTP:a@b.example]", "a@b.example", Alone, ""),
-            ("<a@b.example>... Deferred: x", "a@b.example", Reason, "Deferred: x"),
-            ("a@b.example #550 5.1.1 no", "a@b.example", Reason, "#550 5.1.1 no"),
+            (
+                "<a@b.example>... Deferred: x",
+                "a@b.example",
+                Reason,
+                "Deferred: x",
+            ),
+            (
+                "a@b.example #550 5.1.1 no",
+                "a@b.example",
+                Reason,
+                "#550 5.1.1 no",
+            ),
             ("1. a@b.example", "a@b.example", Alone, ""),
-            ("a@b.example was not found", "a@b.example", Sentence, "was not found"),
+            (
+                "a@b.example was not found",
+                "a@b.example",
+                Sentence,
+                "was not found",
+            ),
         ] {
             let e = entry(line).unwrap_or_else(|| panic!("{line}"));
-            assert_eq!((e.address, e.shape, e.rest), (address, shape, rest), "{line}");
+            assert_eq!(
+                (e.address, e.shape, e.rest),
+                (address, shape, rest),
+                "{line}"
+            );
         }
         assert_eq!(entry("To: a@b.example"), None);
-        assert_eq!(entry("Please write to the postmaster at a@b.example if so"), None);
+        assert_eq!(
+            entry("Please write to the postmaster at a@b.example if so"),
+            None
+        );
     }
 
     #[test]
     fn the_old_address_of_an_alias_is_kept() {
         let e = entry("<a@b.example> (expanded from <old@c.example>): host x").unwrap();
         assert_eq!((e.alias, e.rest), (Some("old@c.example"), "host x"));
-        assert_eq!(alias_of("(ultimately generated from x@y.example)"), Some(("x@y.example", "")));
+        assert_eq!(
+            alias_of("(ultimately generated from x@y.example)"),
+            Some(("x@y.example", ""))
+        );
     }
 
     #[test]
@@ -338,7 +383,10 @@ mod tests {
         assert_eq!(bare(" <a@b.example>"), Some("a@b.example"));
         assert_eq!(bare("<a@b.example> NOTIFY=NEVER"), Some("a@b.example"));
         assert_eq!(bare("screenname"), Some("screenname"));
-        assert_eq!(bare("=?utf-8?Q?a=F0?=@b.example"), Some("=?utf-8?Q?a=F0?=@b.example"));
+        assert_eq!(
+            bare("=?utf-8?Q?a=F0?=@b.example"),
+            Some("=?utf-8?Q?a=F0?=@b.example")
+        );
         assert_eq!(bare(" "), None);
     }
 }

@@ -6,10 +6,15 @@ use crate::message::layer::Head;
 
 use super::page::{contains, lines};
 
-mod tables {
-    include!(concat!(env!("OUT_DIR"), "/dialects.rs"));
-}
-pub(super) use tables::*;
+pub(super) use super::tables::{
+    AUTHOR, BEFORE, CHALLENGE, COMPLAINT, CUT, DELAY, DELIVERED, EXPANDED, EXPIRED, FAIL, FINAL,
+    RELAYED, S_ANSWER, S_AUTO, S_CHALLENGE, S_COMPLAINT, S_DELAYED, S_DELIVERED, S_FAILED,
+    VACATION,
+};
+use super::tables::{
+    BODY, BODY_MEANS, DIALECTS, FROM, FROM_MEANS, HEADS, REASON_LABELS, RECIPIENT_LABELS, SUBJECT,
+    SUBJECT_MEANS,
+};
 
 /// More phrases than this are not kept; a notice says what it has to say with less.
 const MAX_HITS: usize = 4_096;
@@ -68,7 +73,9 @@ impl Marks {
 
     /// The roles of all phrases between two offsets.
     pub(super) fn roles(&self, from: usize, to: usize) -> u32 {
-        self.within(from, to).iter().fold(0, |all, hit| all | hit.roles)
+        self.within(from, to)
+            .iter()
+            .fold(0, |all, hit| all | hit.roles)
     }
 
     /// All phrases.
@@ -96,7 +103,9 @@ pub(super) fn subject(value: &str, votes: &mut Votes) -> u32 {
     let mut roles = 0;
     let mut answers = value.len();
     SUBJECT.each(value.as_bytes(), |id, at| {
-        let Some((means, dialects)) = SUBJECT_MEANS.get(id) else { return };
+        let Some((means, dialects)) = SUBJECT_MEANS.get(id) else {
+            return;
+        };
         // `Re:` counts at the start only.
         if means & S_ANSWER != 0 {
             if at <= 2 {
@@ -141,7 +150,12 @@ pub(super) fn fields<'a>(all: impl Iterator<Item = (&'a str, &'a str)>, votes: &
 
 /// Adds what the header of a notice says about the dialect.
 pub(super) fn head(head: &Head<'_>, votes: &mut Votes) {
-    fields(head.fields.iter().map(|f| (f.name.as_ref(), f.body.as_ref())), votes);
+    fields(
+        head.fields
+            .iter()
+            .map(|f| (f.name.as_ref(), f.body.as_ref())),
+        votes,
+    );
 }
 
 /// `a < b`, `a` being lower case and the case of `b` ignored.
@@ -211,9 +225,13 @@ pub(super) fn label(body: &str) -> Option<(Label, &str)> {
         .take_while(|(at, _)| *at <= MAX_LABEL)
         .find(|(_, c)| matches!(c, ':' | '：'))?;
     let value = body.get(at + colon.len_utf8()..)?.trim_start();
-    let key = body
-        .get(..at)?
-        .trim_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '*' | '(' | '[' | '>' | '|' | '・' | '「' | '」' | '【' | '】'));
+    let key = body.get(..at)?.trim_matches(|c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '-' | '*' | '(' | '[' | '>' | '|' | '・' | '「' | '」' | '【' | '】'
+            )
+    });
     // In Chinese and Japanese forms blanks are put between the letters of a label.
     let mut low = [0; MAX_LABEL];
     let low = low.get_mut(..key.len())?;
@@ -244,7 +262,12 @@ pub(super) fn original_start(text: &str, marks: &Marks) -> usize {
                 .rposition(|b| matches!(b, b'\n' | b'\r'))
                 .map_or(0, |at| at + 1);
             let before = text.get(line_start..hit.at)?.trim();
-            let after = text.get(hit.end..)?.split(['\n', '\r']).next().unwrap_or_default().trim();
+            let after = text
+                .get(hit.end..)?
+                .split(['\n', '\r'])
+                .next()
+                .unwrap_or_default()
+                .trim();
             let drawn = |s: &str| s.chars().all(|c| !c.is_alphanumeric());
             // "This is a copy of the message" stands alone or between dashes; a sentence that goes
             // on for long, or that has words before it, is no separator.
@@ -280,8 +303,17 @@ fn header_start(text: &str) -> usize {
 
 /// Fields that stand in messages, not in forms.
 const STRONG: &[&str] = &[
-    "received", "return-path", "message-id", "dkim-signature", "mime-version", "x-received",
-    "delivered-to", "x-originating-ip", "arc-seal", "domainkey-signature", "x-google-smtp-source",
+    "received",
+    "return-path",
+    "message-id",
+    "dkim-signature",
+    "mime-version",
+    "x-received",
+    "delivered-to",
+    "x-originating-ip",
+    "arc-seal",
+    "domainkey-signature",
+    "x-google-smtp-source",
 ];
 
 fn is_field(name: &str) -> bool {
@@ -292,9 +324,20 @@ fn is_field(name: &str) -> bool {
             || ["from", "to", "cc", "subject", "date", "sender"]
                 .iter()
                 .any(|s| s.eq_ignore_ascii_case(name)))
-        && !["reporting-mta", "final-recipient", "original-recipient", "arrival-date", "remote-mta", "diagnostic-code", "last-attempt-date", "received-from-mta", "will-retry-until", "x-actual-recipient"]
-            .iter()
-            .any(|s| s.eq_ignore_ascii_case(name))
+        && ![
+            "reporting-mta",
+            "final-recipient",
+            "original-recipient",
+            "arrival-date",
+            "remote-mta",
+            "diagnostic-code",
+            "last-attempt-date",
+            "received-from-mta",
+            "will-retry-until",
+            "x-actual-recipient",
+        ]
+        .iter()
+        .any(|s| s.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -310,7 +353,10 @@ mod tests {
 
     #[test]
     fn labels_are_known_in_several_languages() {
-        assert_eq!(label("Recipient: [SMTP:a@b.example]"), Some((Label::Recipient, "[SMTP:a@b.example]")));
+        assert_eq!(
+            label("Recipient: [SMTP:a@b.example]"),
+            Some((Label::Recipient, "[SMTP:a@b.example]"))
+        );
         assert_eq!(label("Diagnostic code : x"), Some((Label::Reason, "x")));
         assert_eq!(label("Причина: нет"), Some((Label::Reason, "нет")));
         assert_eq!(label("退信原因：x"), Some((Label::Reason, "x")));
@@ -321,10 +367,19 @@ mod tests {
     #[test]
     fn the_original_begins_at_a_separator_or_a_header() {
         for (text, rest) in [
-            ("x\n--- Below this line is a copy of the message.\n\ny", "--- Below"),
+            (
+                "x\n--- Below this line is a copy of the message.\n\ny",
+                "--- Below",
+            ),
             ("x\n\nReceived: a\n\tb\nFrom: c\nTo: d\n", "Received"),
-            ("x\nOriginal message headers:\n\nReceived: a", "Original message"),
-            ("x\nThis is a copy of the message that you sent to our customer service last week\n", ""),
+            (
+                "x\nOriginal message headers:\n\nReceived: a",
+                "Original message",
+            ),
+            (
+                "x\nThis is a copy of the message that you sent to our customer service last week\n",
+                "",
+            ),
             ("From: a\nTo: b\nSubject: c\nDate: d\n", ""),
         ] {
             let at = original_start(text, &Marks::scan(text));
@@ -336,7 +391,10 @@ mod tests {
     #[test]
     fn fields_vote_for_their_dialect() {
         let mut votes = Votes::default();
-        fields([("x-postfix-queue-id", "1"), ("Subject", "x")].into_iter(), &mut votes);
+        fields(
+            [("x-postfix-queue-id", "1"), ("Subject", "x")].into_iter(),
+            &mut votes,
+        );
         assert_eq!(votes.winner(), Some("postfix"));
         assert_eq!(Votes::default().winner(), None);
     }

@@ -1,4 +1,30 @@
 //! What a notice states, before anything is judged.
+//!
+//! [`read`] takes a layer and tells what it states; it knows nothing of causes. Two sources are
+//! read and merged: the machine-readable part ([`report`]) and the text for people ([`walk`],
+//! [`settle`]). Whether the layer is a notice at all is weighed in [`evidence`]; what wording
+//! means is data (`src/data/phrases.toml`, `src/data/dialects.toml`, read by [`marks`]).
+
+mod address;
+mod complaint;
+#[cfg(test)]
+mod corpus_tests;
+mod draft;
+mod evidence;
+mod instead;
+mod marks;
+mod original;
+mod page;
+mod read;
+mod remote;
+mod report;
+mod settle;
+mod tables;
+mod transcript;
+mod walk;
+
+pub use instead::instead;
+pub use read::read;
 
 use chrono::{DateTime, FixedOffset};
 

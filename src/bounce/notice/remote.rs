@@ -54,7 +54,10 @@ pub(super) fn reply_start(words: &str) -> usize {
     let mut before = b' ';
     for (at, window) in bytes.windows(4).enumerate() {
         if let [b'4' | b'5', b'0'..=b'5', b'0'..=b'9', b' ' | b'-'] = window
-            && matches!(before, b' ' | b'\'' | b'"' | b'\n' | b':' | b'(' | b'[' | b'\t' | b'#')
+            && matches!(
+                before,
+                b' ' | b'\'' | b'"' | b'\n' | b':' | b'(' | b'[' | b'\t' | b'#'
+            )
         {
             return at;
         }
@@ -70,10 +73,14 @@ fn bracketed(head: &str) -> Option<Remote> {
         let open = from + open;
         from = open + 1;
         let inner = tail(head, open + 1);
-        let Some(close) = inner.find([']', ')', ' ', ':', ',']).filter(|&c| c <= 45).or_else(|| {
-            // IPv6 has colons.
-            inner.find([']', ')'])
-        }) else {
+        let Some(close) = inner
+            .find([']', ')', ' ', ':', ','])
+            .filter(|&c| c <= 45)
+            .or_else(|| {
+                // IPv6 has colons.
+                inner.find([']', ')'])
+            })
+        else {
             continue;
         };
         let inner = match inner.find([']', ')']) {
@@ -109,7 +116,18 @@ fn named(head: &str) -> Option<Remote> {
 /// The name at the very start: `192.0.2.1 does not like recipient`, `mx.example.net said`.
 fn leading(head: &str) -> Option<Remote> {
     let (_, after) = head.split_once(' ')?;
-    let verb = ["does not like", "did not like", "said", "failed", "rejected", "refused", "returned", "is not responding", "gave this error", "suggested"];
+    let verb = [
+        "does not like",
+        "did not like",
+        "said",
+        "failed",
+        "rejected",
+        "refused",
+        "returned",
+        "is not responding",
+        "gave this error",
+        "suggested",
+    ];
     if verb.iter().any(|v| starts(after, v)) {
         remote(head)
     } else {
@@ -144,13 +162,17 @@ fn remote(text: &str) -> Option<Remote> {
 pub(super) fn host(word: &str) -> Option<String> {
     let word = word.trim_end_matches(['.', ':', ',', ';', ')']);
     let word = match word.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name.trim_end_matches('.'),
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+            name.trim_end_matches('.')
+        }
         _ => word,
     };
     let fits = word.len() <= 255
         && word.contains('.')
         && !word.starts_with('.')
-        && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        && word
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
         && word.chars().any(char::is_alphabetic);
     fits.then(|| word.to_owned())
 }
@@ -195,7 +217,9 @@ pub(super) fn name(word: &str) -> Option<String> {
     let word = word.trim_end_matches(['.', ':', ',', ';', ')']);
     (!word.is_empty()
         && word.len() <= 255
-        && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':')))
+        && word
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':')))
     .then(|| word.to_owned())
 }
 
@@ -216,16 +240,52 @@ mod tests {
     #[test]
     fn the_other_server_is_found_as_each_program_names_it() {
         for (words, host, ip) in [
-            ("host mx.b.example[192.0.2.1] said: 550 5.1.1 no [203.0.113.9]", "mx.b.example", "192.0.2.1"),
-            ("host mx.b.example [192.0.2.1] SMTP error from remote mail server after RCPT TO:<a@b.example>: 550 no", "mx.b.example", "192.0.2.1"),
-            ("connect to mx.b.example[2001:db8::1]:25: Connection refused", "mx.b.example", "2001:db8::1"),
-            ("192.0.2.1 does not like recipient. Remote host said: 550 no", "", "192.0.2.1"),
-            ("Server mx.b.example[192.0.2.1] failed with: 550 no", "mx.b.example", "192.0.2.1"),
-            ("Remote Server at b.example (192.0.2.1) returned '550 no'", "b.example", "192.0.2.1"),
-            ("rejected by the server for the recipient domain b.example by mx.b.example. [192.0.2.1].", "mx.b.example", "192.0.2.1"),
+            (
+                "host mx.b.example[192.0.2.1] said: 550 5.1.1 no [203.0.113.9]",
+                "mx.b.example",
+                "192.0.2.1",
+            ),
+            (
+                "host mx.b.example [192.0.2.1] SMTP error from remote mail server after RCPT TO:<a@b.example>: 550 no",
+                "mx.b.example",
+                "192.0.2.1",
+            ),
+            (
+                "connect to mx.b.example[2001:db8::1]:25: Connection refused",
+                "mx.b.example",
+                "2001:db8::1",
+            ),
+            (
+                "192.0.2.1 does not like recipient. Remote host said: 550 no",
+                "",
+                "192.0.2.1",
+            ),
+            (
+                "Server mx.b.example[192.0.2.1] failed with: 550 no",
+                "mx.b.example",
+                "192.0.2.1",
+            ),
+            (
+                "Remote Server at b.example (192.0.2.1) returned '550 no'",
+                "b.example",
+                "192.0.2.1",
+            ),
+            (
+                "rejected by the server for the recipient domain b.example by mx.b.example. [192.0.2.1].",
+                "mx.b.example",
+                "192.0.2.1",
+            ),
             ("SMTP:RCPT host 192.0.2.8: 553 5.3.0 no", "", "192.0.2.8"),
-            ("Deferred: Connection refused by mail.example.com.", "mail.example.com", ""),
-            ("mx.b.example [203.0.113.25]:", "mx.b.example", "203.0.113.25"),
+            (
+                "Deferred: Connection refused by mail.example.com.",
+                "mail.example.com",
+                "",
+            ),
+            (
+                "mx.b.example [203.0.113.25]:",
+                "mx.b.example",
+                "203.0.113.25",
+            ),
             ("[b.example 192.0.2.5: socket error]", "", ""),
             ("550 5.7.1 blocked [203.0.113.9]", "", ""),
             ("Mailbox full", "", ""),
@@ -240,12 +300,24 @@ mod tests {
             ("dns; mx.b.example (192.0.2.1)", "mx.b.example", "192.0.2.1"),
             ("DNS; mx.b.example", "mx.b.example", ""),
             ("dns; [192.0.2.1]", "", "192.0.2.1"),
-            ("dns; mx.b.example [::ffff:192.0.2.1]", "mx.b.example", "192.0.2.1"),
+            (
+                "dns; mx.b.example [::ffff:192.0.2.1]",
+                "mx.b.example",
+                "192.0.2.1",
+            ),
             ("mailhost", "mailhost", ""),
-            ("dns; mx.b.example. (192.0.2.1, the server for the domain b.example.)", "mx.b.example", "192.0.2.1"),
+            (
+                "dns; mx.b.example. (192.0.2.1, the server for the domain b.example.)",
+                "mx.b.example",
+                "192.0.2.1",
+            ),
         ] {
             let r = field(value);
-            assert_eq!((r.host, r.ip.map(|i| i.to_string())), pair(host, ip), "{value}");
+            assert_eq!(
+                (r.host, r.ip.map(|i| i.to_string())),
+                pair(host, ip),
+                "{value}"
+            );
         }
     }
 }

@@ -59,7 +59,10 @@ pub(super) fn spoken(body: &str) -> Option<(Side, &str)> {
         },
     };
     let first = *body.as_bytes().first()?;
-    if !matches!(first, b'>' | b'<' | b'-' | b'=' | b'~' | b'*' | b'S' | b'R' | b'I' | b'O' | b'C') {
+    if !matches!(
+        first,
+        b'>' | b'<' | b'-' | b'=' | b'~' | b'*' | b'S' | b'R' | b'I' | b'O' | b'C'
+    ) {
         return None;
     }
     let &(sign, side) = SIGNS.iter().find(|(sign, _)| body.starts_with(sign))?;
@@ -113,7 +116,10 @@ pub(super) fn code(words: &str) -> Option<u16> {
     if !digits.iter().all(u8::is_ascii_digit) || !matches!(digits.first(), Some(b'2'..=b'5')) {
         return None;
     }
-    if bytes.get(3).is_some_and(|b| !matches!(b, b' ' | b'-' | b'\t' | b':')) {
+    if bytes
+        .get(3)
+        .is_some_and(|b| !matches!(b, b' ' | b'-' | b'\t' | b':'))
+    {
         return None;
     }
     words.get(..3)?.parse().ok()
@@ -209,7 +215,9 @@ impl<'a> Dialogue<'a> {
         let rcpt = match self.command {
             Some(Command::Rcpt) => self.rcpt,
             // The reply to a pipelined RCPT comes after `>>> DATA`; it may name its recipient.
-            Some(Command::Data) => named.filter(|n| self.named.iter().any(|r| r.eq_ignore_ascii_case(n))),
+            Some(Command::Data) => {
+                named.filter(|n| self.named.iter().any(|r| r.eq_ignore_ascii_case(n)))
+            }
             _ => None,
         };
         self.exchanges.push(Exchange {
@@ -271,7 +279,8 @@ impl<'a> Dialogue<'a> {
             !(e.remote
                 && e.command == Some(Command::Data)
                 && !e.late
-                && (e.words.starts_with("503") || super::page::contains(&e.words, "no valid recipients")))
+                && (e.words.starts_with("503")
+                    || super::page::contains(&e.words, "no valid recipients")))
         });
         self
     }
@@ -298,20 +307,42 @@ mod tests {
     #[test]
     fn the_signs_of_many_programs_are_known() {
         for (line, side, words) in [
-            (">>> RCPT To:<a@b.example>", Side::Sent, "RCPT To:<a@b.example>"),
+            (
+                ">>> RCPT To:<a@b.example>",
+                Side::Sent,
+                "RCPT To:<a@b.example>",
+            ),
             ("<<< 550 no", Side::Heard, "550 no"),
             ("<<< No such domain.", Side::Heard, "No such domain."),
-            ("Sent <<< RCPT TO:<a@b.example>", Side::Sent, "RCPT TO:<a@b.example>"),
+            (
+                "Sent <<< RCPT TO:<a@b.example>",
+                Side::Sent,
+                "RCPT TO:<a@b.example>",
+            ),
             ("Received >>> 550 no", Side::Heard, "550 no"),
-            ("Wed 2010-09-15 17:02:18: --> RCPT To:<a@b.example>", Side::Sent, "RCPT To:<a@b.example>"),
+            (
+                "Wed 2010-09-15 17:02:18: --> RCPT To:<a@b.example>",
+                Side::Sent,
+                "RCPT To:<a@b.example>",
+            ),
             ("Wed 2010-09-15 17:02:18: <-- 550 no", Side::Heard, "550 no"),
-            ("In:  RCPT TO:<a@b.example>", Side::Sent, "RCPT TO:<a@b.example>"),
+            (
+                "In:  RCPT TO:<a@b.example>",
+                Side::Sent,
+                "RCPT TO:<a@b.example>",
+            ),
             ("Out: 550 5.1.1 no", Side::Heard, "550 5.1.1 no"),
             ("<- 550 no", Side::Heard, "550 no"),
         ] {
             assert_eq!(spoken(line), Some((side, words)), "{line}");
         }
-        for line in ["> hello", "<a@b.example>: x", "Server: nginx", "- item", "Received: from x"] {
+        for line in [
+            "> hello",
+            "<a@b.example>: x",
+            "Server: nginx",
+            "- item",
+            "Received: from x",
+        ] {
             assert_eq!(spoken(line), None, "{line}");
         }
     }

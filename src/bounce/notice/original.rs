@@ -1,0 +1,82 @@
+//! The returned message: what its header says, from a part of its own or from the text behind the
+//! notice.
+
+use crate::bounce::explanation::Original;
+use crate::message::layer::{BlockKind, Head, Layer};
+use crate::message::{addresses, dates};
+
+/// The recipients of the original that are kept.
+const MAX_TO: usize = 50;
+
+/// The header of the returned message, when it has a part of its own.
+pub(super) fn head<'x>(layer: &'x Layer<'_>) -> Option<Head<'x>> {
+    layer
+        .blocks
+        .iter()
+        .filter(|b| matches!(b.kind, BlockKind::Message | BlockKind::MessageHead))
+        .map(|b| Head::parse(b.bytes()))
+        .find(|head| !head.fields.is_empty())
+}
+
+/// The header that stands in a text from `start` on, behind the separator.
+pub(super) fn head_in(text: &str, start: usize) -> Option<Head<'_>> {
+    /// How many lines of the separator and of comments are stepped over.
+    const MAX_LEAD: usize = 12;
+    for line in super::page::lines(text, start, text.len()).take(MAX_LEAD) {
+        let name = line.body.split(':').next().unwrap_or_default();
+        let known = [
+            "received",
+            "return-path",
+            "from",
+            "to",
+            "subject",
+            "date",
+            "message-id",
+            "dkim-signature",
+            "delivered-to",
+            "mime-version",
+            "x-received",
+            "x-google-smtp-source",
+            "arc-seal",
+            "x-ymail-osg",
+            "content-type",
+            "sender",
+            "reply-to",
+            "cc",
+        ];
+        if name.len() < line.body.len() && known.iter().any(|k| k.eq_ignore_ascii_case(name)) {
+            let head = Head::parse(text.get(line.at..)?.as_bytes());
+            return (!head.fields.is_empty()).then_some(head);
+        }
+    }
+    None
+}
+
+/// What the header says.
+pub(super) fn read(head: &Head<'_>) -> Original {
+    let some = |name: &str| {
+        head.get(name)
+            .map(|v| v.trim().to_owned())
+            .filter(|v| !v.is_empty())
+    };
+    let address = |name: &str| {
+        let value = head.get(name)?;
+        addresses::clean(&value).map(str::to_owned)
+    };
+    Original {
+        message_id: some("Message-ID"),
+        from: address("From").or_else(|| some("From")),
+        to: head
+            .all("To")
+            .flat_map(|f| {
+                addresses::each(&f.value())
+                    .map(|a| a.address.to_owned())
+                    .collect::<Vec<_>>()
+            })
+            .take(MAX_TO)
+            .collect(),
+        subject: some("Subject"),
+        date: head.get("Date").and_then(|d| dates::read(&d)),
+        hops: u32::try_from(head.all("Received").count()).unwrap_or(u32::MAX),
+    }
+}

@@ -1,0 +1,430 @@
+//! The reader: machine part, prose and returned message of one layer put together.
+
+use crate::bounce::explanation::{Action, Form, Original, Report};
+use crate::message::addresses;
+use crate::message::layer::{Block, BlockKind, Head, Layer};
+
+use super::draft::{self, Draft, Words};
+use super::evidence::Evidence;
+use super::marks::{self, Marks, Votes};
+use super::page::{contains, starts};
+use super::walk::{self, Known};
+use super::{Notice, Voice, complaint, original, report, settle};
+
+/// Texts of one layer that are read.
+const MAX_TEXTS: usize = 3;
+
+/// Words of a layer's text for people.
+#[derive(Default)]
+pub(super) struct Prose {
+    pub(super) drafts: Vec<Draft>,
+    pub(super) paragraphs: Vec<Words>,
+    /// Roles of all phrases in front of the returned message.
+    pub(super) roles: u32,
+    /// A recipient stands with a reply or with words of failure.
+    pub(super) shaped: bool,
+    /// The phrases that ask for a confirmation.
+    pub(super) challenges: usize,
+    pub(super) author: Option<String>,
+    /// The header of the returned message, when it stands in the text.
+    pub(super) original: Option<Original>,
+    /// A delivery report that stands in the text.
+    pub(super) report: Option<Inline>,
+}
+
+/// A delivery report in the midst of text.
+#[derive(Default)]
+pub(super) struct Inline {
+    drafts: Vec<Draft>,
+    reporting_mta: Option<String>,
+    arrival: Option<chrono::DateTime<chrono::FixedOffset>>,
+}
+
+/// Reads a layer; `None` when it is no notice.
+pub fn read(layer: &Layer<'_>) -> Option<Notice> {
+    let mut votes = Votes::default();
+    let evidence = Evidence::of(layer, &mut votes);
+    if let Some(notice) = complaint::machine(layer, &evidence) {
+        return Some(notice);
+    }
+    let status = layer.block(BlockKind::DeliveryStatus);
+    let report = status
+        .map(|block| report::read(block.text()))
+        .unwrap_or_default();
+    let head = original::head(layer);
+    let known = known(layer, head.as_ref());
+    let mut prose = prose(layer, &known, &mut votes);
+    marks::head(&layer.head, &mut votes);
+    marks::fields(
+        report.fields.iter().map(|(n, v)| (*n, v.as_ref())),
+        &mut votes,
+    );
+    let mut machine = report.drafts;
+    let (mut reporting_mta, mut arrival) = (report.reporting_mta, report.arrival);
+    if let (Some(block), false) = (status, machine.is_empty()) {
+        draft::place(&mut machine, block);
+    }
+    if machine.is_empty()
+        && let Some(inline) = prose.report.take()
+    {
+        machine = inline.drafts;
+        reporting_mta = inline.reporting_mta;
+        arrival = inline.arrival;
+    }
+    let mut form = Form::Dsn;
+    let mdn = layer.block(BlockKind::DispositionNotification);
+    if let Some(block) = mdn
+        && !rejected(block.text(), &prose)
+    {
+        return None;
+    }
+    if machine.is_empty() {
+        form = Form::Transcript;
+        let kind = complaint::plain(layer, &evidence, &prose);
+        if kind.is_some() {
+            return kind;
+        }
+        let asked = layer.report_type.as_deref() == Some("delivery-status") || mdn.is_some();
+        if !asked && !is_notice(&evidence, &prose, votes.weight()) {
+            return None;
+        }
+    }
+    let mut original = head
+        .as_ref()
+        .map(original::read)
+        .or_else(|| prose.original.take())
+        .unwrap_or_default();
+    let report = kind(&evidence, &prose, &machine);
+    let mut drafts = merge(machine, std::mem::take(&mut prose.drafts));
+    last_resort(&mut drafts, &known, &original);
+    quote_prose(&mut drafts, &prose.paragraphs);
+    let report = finish(report, &mut drafts, &prose, form);
+    if original.to.is_empty() && original.message_id.is_none() && original.subject.is_none() {
+        original = Original::default();
+    }
+    Some(Notice {
+        report,
+        form,
+        dialect: votes.winner(),
+        reporting_mta: reporting_mta.or(prose.author),
+        arrival_date: arrival,
+        statements: drafts.into_iter().map(Draft::finish).collect(),
+        original,
+    })
+}
+
+/// Who gets and who writes the notice, and what the header says of the failed recipients.
+fn known(layer: &Layer<'_>, original: Option<&Head<'_>>) -> Known {
+    let mut known = Known::default();
+    for name in ["To", "From", "Delivered-To", "X-Original-To"] {
+        if let Some(value) = layer.head.get(name) {
+            known.owners.extend(
+                addresses::each(&value)
+                    .take(4)
+                    .map(|a| a.address.to_owned()),
+            );
+        }
+    }
+    if let Some(original) = original
+        && let Some(value) = original.get("From")
+    {
+        known
+            .owners
+            .extend(addresses::clean(&value).map(str::to_owned));
+    }
+    for field in layer.head.all("X-Failed-Recipients") {
+        known.failed.extend(
+            addresses::each(&field.value())
+                .take(100)
+                .map(|a| a.address.to_owned()),
+        );
+    }
+    known
+}
+
+/// Reads the parts for people. HTML only when there is no plain text that names a recipient.
+fn prose(layer: &Layer<'_>, known: &Known, votes: &mut Votes) -> Prose {
+    let mut all = Prose::default();
+    let human = |kind: BlockKind| {
+        layer
+            .blocks
+            .iter()
+            .take_while(|b| !matches!(b.kind, BlockKind::Message | BlockKind::MessageHead))
+            .filter(move |b| b.kind == kind)
+            .take(MAX_TEXTS)
+    };
+    for block in human(BlockKind::Plain) {
+        text(block, known, votes, &mut all);
+    }
+    if all.drafts.is_empty() {
+        for block in human(BlockKind::Html) {
+            text(block, known, votes, &mut all);
+        }
+    }
+    all
+}
+
+fn text(block: &Block<'_>, known: &Known, votes: &mut Votes, all: &mut Prose) {
+    let text = block.text();
+    let marks = Marks::scan(text);
+    let mut end = marks::original_start(text, &marks);
+    marks.vote(end.saturating_add(200), votes);
+    if report::stands_in(text) {
+        let read = report::read(text);
+        let mut drafts = read.drafts;
+        draft::place(&mut drafts, block);
+        all.report.get_or_insert(Inline {
+            drafts,
+            reporting_mta: read.reporting_mta,
+            arrival: read.arrival,
+        });
+        end = end.min(report_start(text));
+    }
+    all.roles |= marks.roles(0, end);
+    all.challenges += marks
+        .within(0, end)
+        .iter()
+        .filter(|h| h.roles & marks::CHALLENGE != 0)
+        .count();
+    all.author = all.author.take().or_else(|| author(text, &marks, end));
+    if end < text.len() && all.original.is_none() {
+        all.original = original::head_in(text, end).map(|h| original::read(&h));
+    }
+    let mut known = known.clone();
+    if let Some(original) = &all.original {
+        known.owners.extend(original.from.clone());
+    }
+    let (mut drafts, mut paragraphs) =
+        settle::settle(walk::walk(text, end, &marks, &known), &known);
+    draft::place(&mut drafts, block);
+    for words in &mut paragraphs {
+        words.line = block.line_at(words.at);
+    }
+    all.shaped |= drafts.iter().any(|d| {
+        d.address.is_some()
+            && d.words
+                .iter()
+                .any(|w| w.voice == Voice::Remote || says_failure(&w.text))
+    });
+    all.paragraphs.extend(paragraphs);
+    let before = std::mem::take(&mut all.drafts);
+    all.drafts = if before.is_empty() {
+        drafts
+    } else {
+        merge(before, drafts)
+    };
+}
+
+fn says_failure(text: &str) -> bool {
+    Marks::scan(text).roles(0, usize::MAX) & (marks::FAIL | marks::FINAL | marks::EXPIRED) != 0
+}
+
+/// Where a report in the midst of text begins.
+fn report_start(text: &str) -> usize {
+    super::page::lines(text, 0, text.len())
+        .find(|l| {
+            starts(l.body, "reporting-mta")
+                || starts(l.body, "final-recipient")
+                || starts(l.body, "original-recipient")
+        })
+        .map_or(text.len(), |l| l.at)
+}
+
+/// The server that the text names as its writer.
+fn author(text: &str, marks: &Marks, end: usize) -> Option<String> {
+    marks
+        .within(0, end)
+        .iter()
+        .filter(|h| h.roles & marks::AUTHOR != 0)
+        .find_map(|hit| {
+            let rest = text
+                .get(hit.end..)?
+                .trim_start_matches([' ', '\t', ':', '：', '.']);
+            let word = rest
+                .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '('))
+                .next()?;
+            super::remote::host(word)
+        })
+}
+
+/// An MDN reports a failure only when the mail was deleted or refused unread: Dovecot and Cyrus
+/// use it to refuse mail.
+fn rejected(mdn: &str, prose: &Prose) -> bool {
+    let refused = contains(mdn, "failed")
+        || contains(mdn, "rejected")
+        || contains(mdn, "deleted")
+        || contains(mdn, "denied");
+    refused && prose.roles & marks::FINAL != 0
+}
+
+/// Weighs header and text.
+fn is_notice(evidence: &Evidence, prose: &Prose, dialect: u16) -> bool {
+    let speaks =
+        prose.roles & (marks::FINAL | marks::DELAY | marks::DELIVERED | marks::EXPIRED) != 0;
+    let mut body = 0;
+    body += if dialect >= 4 { 3 } else { 0 };
+    body += if prose.shaped { 3 } else { 0 };
+    body += i32::from(speaks);
+    body += i32::from(!prose.drafts.is_empty());
+    if evidence.headless {
+        return body >= 4;
+    }
+    let head = evidence.weight();
+    let person = !evidence.daemon
+        && !evidence.null_sender
+        && evidence.subject & (marks::S_FAILED | marks::S_DELAYED) == 0;
+    // A person's mail is a notice only when a whole one was pasted into it.
+    if person || evidence.list && !evidence.daemon {
+        let found = prose.shaped || dialect >= 7 && !prose.drafts.is_empty();
+        return dialect >= 4 && found && speaks && !evidence.list && !evidence.auto_reply;
+    }
+    (body >= 1 || evidence.failed_recipients) && head + body >= 6
+}
+
+/// Failed or delayed or good news: the actions of the machine part, else the words.
+fn kind(evidence: &Evidence, prose: &Prose, machine: &[Draft]) -> Report {
+    let has = |action: Action| machine.iter().any(|d| d.action == Some(action));
+    if has(Action::Failed) {
+        return Report::Failed;
+    }
+    for (action, report) in [
+        (Action::Delayed, Report::Delayed),
+        (Action::Delivered, Report::Delivered),
+        (Action::Relayed, Report::Relayed),
+        (Action::Expanded, Report::Expanded),
+    ] {
+        if has(action) {
+            return report;
+        }
+    }
+    let body = |role: u32| prose.roles & role != 0;
+    let subject = |role: u32| evidence.subject & role != 0;
+    let final_subject = subject(marks::S_FAILED) && !subject(marks::S_DELAYED);
+    if body(marks::EXPIRED) && body(marks::FINAL) && !subject(marks::S_DELAYED) {
+        return Report::Failed;
+    }
+    if body(marks::DELAY) && !(body(marks::FINAL) && final_subject)
+        || subject(marks::S_DELAYED) && !body(marks::FINAL)
+    {
+        return Report::Delayed;
+    }
+    if !body(marks::FINAL) {
+        if body(marks::RELAYED) {
+            return Report::Relayed;
+        }
+        if body(marks::EXPANDED) {
+            return Report::Expanded;
+        }
+        if body(marks::DELIVERED) || subject(marks::S_DELIVERED) && !subject(marks::S_FAILED) {
+            return Report::Delivered;
+        }
+    }
+    Report::Failed
+}
+
+/// Machine part and prose, recipient by recipient: by address, by alias, then by position when the
+/// counts agree. What only the prose names is left out when there is a machine part.
+fn merge(mut machine: Vec<Draft>, prose: Vec<Draft>) -> Vec<Draft> {
+    if machine.is_empty() {
+        return prose;
+    }
+    let mut left = Vec::new();
+    let mut matched = vec![false; machine.len()];
+    for draft in prose {
+        let names = [draft.address.as_deref(), draft.alias.as_deref()];
+        match machine
+            .iter()
+            .position(|m| names.iter().flatten().any(|n| m.is(n)))
+        {
+            Some(i) => {
+                if let (Some(m), Some(done)) = (machine.get_mut(i), matched.get_mut(i)) {
+                    m.merge(draft);
+                    *done = true;
+                }
+            }
+            None => left.push(draft),
+        }
+    }
+    let open: Vec<usize> = matched
+        .iter()
+        .enumerate()
+        .filter(|(_, done)| !**done)
+        .map(|(i, _)| i)
+        .collect();
+    if open.len() == left.len() {
+        for (i, draft) in open.into_iter().zip(left) {
+            if let Some(m) = machine.get_mut(i) {
+                let address = m.address.clone();
+                m.merge(draft);
+                m.address = address.or_else(|| m.alias.take());
+            }
+        }
+    }
+    machine
+}
+
+/// No recipient was found: those of X-Failed-Recipients, then the one to whom the original went.
+fn last_resort(drafts: &mut Vec<Draft>, known: &Known, original: &Original) {
+    let named = drafts.iter().any(|d| d.address.is_some());
+    if named {
+        return;
+    }
+    let shared = drafts.pop().unwrap_or_default();
+    let only = match original.to.as_slice() {
+        [only] if known.failed.is_empty() => std::slice::from_ref(only),
+        _ => known.failed.as_slice(),
+    };
+    for address in only {
+        drafts.push(Draft {
+            address: Some(address.clone()),
+            ..shared.clone()
+        });
+    }
+    if drafts.is_empty() {
+        drafts.push(shared);
+    }
+}
+
+/// Where nothing better is said, the paragraphs about the failure are quoted.
+fn quote_prose(drafts: &mut [Draft], paragraphs: &[Words]) {
+    /// Paragraphs given to a recipient, and recipients given any.
+    const MAX: usize = 4;
+    const MAX_DRAFTS: usize = 50;
+    for draft in drafts.iter_mut().take(MAX_DRAFTS) {
+        if !draft.has_remote() {
+            draft.words.extend(paragraphs.iter().take(MAX).cloned());
+        }
+    }
+}
+
+/// The last word on each recipient's action and on whether time ran out.
+fn finish(report: Report, drafts: &mut [Draft], prose: &Prose, form: Form) -> Report {
+    let default = match report {
+        Report::Delayed => Action::Delayed,
+        Report::Delivered => Action::Delivered,
+        Report::Relayed => Action::Relayed,
+        Report::Expanded => Action::Expanded,
+        _ => Action::Failed,
+    };
+    let mut any_failed = false;
+    for draft in drafts.iter_mut() {
+        let own = draft
+            .words
+            .iter()
+            .filter(|w| w.voice != Voice::Prose)
+            .fold(0, |all, w| all | Marks::scan(&w.text).roles(0, usize::MAX));
+        let action = draft.action.get_or_insert(default);
+        // OpenSMTPD calls its last word "delayed": the envelope is gone all the same.
+        if *action == Action::Delayed && own & marks::EXPIRED != 0 {
+            *action = Action::Failed;
+        }
+        if *action == Action::Failed {
+            any_failed = true;
+            let transient = draft.status.is_some_and(|s| s.class == 4);
+            let told = own & marks::EXPIRED != 0
+                || (form == Form::Transcript && prose.roles & marks::EXPIRED != 0);
+            draft.expired |= told || transient;
+        }
+    }
+    if any_failed { Report::Failed } else { report }
+}

@@ -1,0 +1,585 @@
+//! A walk down the lines of a notice written for people. It knows a handful of shapes that nearly
+//! all programs share: a line that begins with an address and a reason behind or below it, a label
+//! with a value, an SMTP dialogue, a paragraph that holds a reply. What belongs to which recipient
+//! is settled afterwards (`settle.rs`).
+
+use crate::bounce::explanation::Action;
+
+use super::Voice;
+use super::address::{self, Shape};
+use super::draft::{MAX_RECIPIENTS, Words};
+use super::marks::{self, Label, Marks};
+use super::page::{Line, contains, lines, offset, part, starts, strip, tail};
+use super::remote;
+use super::transcript::{self, Dialogue};
+
+/// More paragraphs than this are not kept.
+const MAX_LOOSE: usize = 400;
+
+/// A recipient that the text names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry<'a> {
+    pub(super) address: &'a str,
+    pub(super) alias: Option<&'a str>,
+    pub(super) action: Option<Action>,
+    pub(super) words: Vec<Words>,
+    pub(super) strength: Strength,
+    indent: usize,
+}
+
+/// How sure it is that an address is the one that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Strength {
+    /// The only address of a paragraph about a failure.
+    Mentioned,
+    /// It stands behind words such as "could not be delivered to".
+    Told,
+    /// It stands alone, in front of a reason, or behind a label.
+    Listed,
+}
+
+/// What a walk brought home.
+#[derive(Debug, Default)]
+pub(super) struct Reading<'a> {
+    pub(super) entries: Vec<Entry<'a>>,
+    /// Labelled reasons and paragraphs that hold a reply.
+    pub(super) loose: Vec<Words>,
+    /// Paragraphs with words of failure.
+    pub(super) prose: Vec<Words>,
+    pub(super) dialogue: Dialogue<'a>,
+}
+
+/// Who cannot be the failed recipient, and who is known to be.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Known {
+    /// The one who gets the notice, and its writer.
+    pub(super) owners: Vec<String>,
+    /// X-Failed-Recipients.
+    pub(super) failed: Vec<String>,
+}
+
+impl Known {
+    /// True when this is the reader or the writer of the notice.
+    pub(super) fn owns(&self, address: &str) -> bool {
+        self.owners.iter().any(|o| o.eq_ignore_ascii_case(address))
+            && !self.failed.iter().any(|f| f.eq_ignore_ascii_case(address))
+    }
+
+    /// The failed recipient with this local part.
+    pub(super) fn local(&self, body: &str) -> Option<&str> {
+        self.failed
+            .iter()
+            .find(|f| {
+                f.split('@')
+                    .next()
+                    .is_some_and(|l| l.eq_ignore_ascii_case(body))
+            })
+            .map(String::as_str)
+    }
+}
+
+struct Walk<'a, 'k> {
+    text: &'a str,
+    marks: &'k Marks,
+    known: &'k Known,
+    out: Reading<'a>,
+    /// The entry whose reason the next lines are.
+    open: Option<usize>,
+    /// The reason being read: where it starts and ends so far.
+    reason: Option<(usize, usize)>,
+    /// A labelled reason without a value yet, or with lines to come.
+    labelled: Option<(usize, usize)>,
+    /// The paragraph of plain text being read.
+    paragraph: Option<(usize, usize)>,
+    /// A label announced a recipient, the address is on the next line.
+    wants_recipient: bool,
+    in_transcript: bool,
+    action: Option<Action>,
+    /// The line before, when it was text.
+    before: &'a str,
+}
+
+/// Walks down `text` from the start to `end`.
+pub(super) fn walk<'a>(text: &'a str, end: usize, marks: &Marks, known: &'a Known) -> Reading<'a> {
+    let mut walk = Walk {
+        text,
+        marks,
+        known,
+        out: Reading::default(),
+        open: None,
+        reason: None,
+        labelled: None,
+        paragraph: None,
+        wants_recipient: false,
+        in_transcript: false,
+        action: None,
+        before: "",
+    };
+    for line in lines(text, 0, end) {
+        walk.line(&line);
+    }
+    walk.close();
+    let mut out = walk.out;
+    out.dialogue = out.dialogue.finish();
+    out
+}
+
+impl<'a> Walk<'a, '_> {
+    fn line(&mut self, line: &Line<'a>) {
+        let body = line.body;
+        if line.is_blank() || line.is_rule() {
+            // A label without a value may have it in the next paragraph.
+            if self.labelled.is_none_or(|(from, to)| to > from) {
+                self.close();
+            } else {
+                self.end_paragraph();
+                self.end_reason();
+                self.open = None;
+            }
+            return;
+        }
+        if let Some((side, words)) = transcript::spoken(body) {
+            self.end_paragraph();
+            self.end_reason();
+            let at = offset(self.text, words);
+            self.out.dialogue.line(side, words, at, self.open);
+            return;
+        }
+        if body.starts_with("---") || body.starts_with("===") || body.starts_with("***") {
+            self.section(line);
+            return;
+        }
+        if let Some(at) = super::page::position(body, "while talking to ") {
+            self.close();
+            self.in_transcript = true;
+            self.out
+                .dialogue
+                .talk_to(tail(body, at + "while talking to ".len()));
+            return;
+        }
+        if body.starts_with('(') && self.aside(line) {
+            return;
+        }
+        if self.in_transcript && self.told_in_transcript(line) {
+            return;
+        }
+        if self.recipient(line) || self.label(line) {
+            self.before = body;
+            return;
+        }
+        self.words(line);
+        self.before = body;
+    }
+
+    /// `----- The following addresses had permanent fatal errors -----`
+    fn section(&mut self, line: &Line<'a>) {
+        self.close();
+        let body = line.body;
+        // The dashes may belong to an item: `--  user@example.org`.
+        if self.recipient(line) {
+            return;
+        }
+        self.in_transcript = contains(body, "transcript");
+        self.action = if contains(body, "transient") {
+            Some(Action::Delayed)
+        } else if contains(body, "fatal") || contains(body, "errors") {
+            Some(Action::Failed)
+        } else if contains(body, "successful") {
+            Some(Action::Delivered)
+        } else {
+            None
+        };
+        let title = body.trim_matches(['-', '=', '*', ' ']);
+        if contains(title, "server message")
+            || contains(title, "failure reason")
+            || contains(title, "technical details")
+            || contains(title, "non-delivered information")
+        {
+            self.labelled = Some((line.end, line.end));
+        } else if contains(title, "smtp command") {
+            self.in_transcript = false;
+        } else if !title.is_empty()
+            && self.marks.roles(line.at, line.end) & marks::FAIL != 0
+            && !self.in_transcript
+        {
+            self.push_prose(line.body_at, line.end);
+        }
+    }
+
+    /// `(reason: 550 no)`, `(expanded from: <a@b>)` below a recipient.
+    fn aside(&mut self, line: &Line<'a>) -> bool {
+        let Some(entry) = self.out.entries.last_mut() else {
+            return false;
+        };
+        if let Some((old, _)) = address::alias_of(line.body) {
+            entry.alias = Some(old);
+            return true;
+        }
+        let inner = line.body.trim_start_matches('(');
+        let Some(reason) = strip(inner, "reason:") else {
+            return false;
+        };
+        let at = offset(self.text, reason);
+        self.end_reason();
+        self.open = Some(self.out.entries.len() - 1);
+        let end = line.body_at + line.body.trim_end_matches(')').len();
+        self.reason = Some((at, end.max(at)));
+        true
+    }
+
+    /// A line of the reporting server in a transcript.
+    fn told_in_transcript(&mut self, line: &Line<'a>) -> bool {
+        let body = line.body;
+        if transcript::code(body).is_some() || contains(body, "... ") {
+            let named = address::find(body, 0).map(|f| f.text);
+            self.out.dialogue.local(body, line.body_at, named);
+            return true;
+        }
+        // The words of a mailer, such as `maildrop: maildir over quota.`
+        if self.marks.roles(line.at, line.end) & marks::DELAY == 0 {
+            self.out.dialogue.local(body, line.body_at, None);
+        }
+        true
+    }
+
+    /// A line that begins with an address.
+    fn recipient(&mut self, line: &Line<'a>) -> bool {
+        let body = line.body;
+        if self.out.entries.len() >= MAX_RECIPIENTS {
+            return false;
+        }
+        let Some(entry) = address::entry(body) else {
+            return self.local_part(line);
+        };
+        if let Some(open) = self.open.and_then(|i| self.out.entries.get(i)) {
+            let continues = line.indent > open.indent
+                || open.address.eq_ignore_ascii_case(entry.address)
+                || entry.shape == Shape::Sentence
+                || (self.known.owns(entry.address) && self.reason.is_some_and(|(a, b)| b > a));
+            if continues {
+                return false;
+            }
+        }
+        if entry.shape == Shape::Sentence && !self.wants_recipient {
+            return false;
+        }
+        // "A message sent by" in front of the line: that is the sender.
+        let sender = [
+            "sent by",
+            "from",
+            "sender",
+            "sender:",
+            "von",
+            "contact",
+            "to contact",
+        ]
+        .iter()
+        .any(|w| {
+            self.before.len() >= w.len()
+                && self
+                    .before
+                    .get(self.before.len() - w.len()..)
+                    .is_some_and(|end| end.trim_end_matches(':').eq_ignore_ascii_case(w))
+        });
+        if sender {
+            return true;
+        }
+        self.close();
+        let rest_at = if entry.rest.is_empty() {
+            line.end
+        } else {
+            offset(self.text, entry.rest)
+        };
+        self.begin(entry.address, entry.alias, line.indent, Strength::Listed);
+        if entry.shape != Shape::Dated {
+            self.reason = Some((rest_at, line.end));
+        }
+        true
+    }
+
+    /// Exim writes local users without their domain; the header has the whole address.
+    fn local_part(&mut self, line: &Line<'a>) -> bool {
+        let known = self.known;
+        if line.indent < 2
+            || self.open.is_some()
+            || known.failed.is_empty()
+            || line.body.contains([' ', '@'])
+        {
+            return false;
+        }
+        if known.local(line.body).is_none() {
+            return false;
+        }
+        self.close();
+        self.begin(line.body, None, line.indent, Strength::Listed);
+        true
+    }
+
+    fn begin(
+        &mut self,
+        address: &'a str,
+        alias: Option<&'a str>,
+        indent: usize,
+        strength: Strength,
+    ) {
+        self.out.entries.push(Entry {
+            address,
+            alias,
+            action: self.action,
+            words: Vec::new(),
+            strength,
+            indent,
+        });
+        self.open = Some(self.out.entries.len() - 1);
+        self.wants_recipient = false;
+    }
+
+    /// `Recipient: a@b.example`, `Reason: …`
+    fn label(&mut self, line: &Line<'a>) -> bool {
+        let Some((label, value)) = marks::label(line.body) else {
+            return false;
+        };
+        match label {
+            Label::Recipient => {
+                let found = address::find(value, 0).filter(|f| f.start <= 24);
+                let Some(found) = found else {
+                    self.wants_recipient = value.is_empty();
+                    return false;
+                };
+                if self
+                    .open
+                    .and_then(|i| self.out.entries.get(i))
+                    .is_some_and(|e| e.address.eq_ignore_ascii_case(found.text))
+                {
+                    return true;
+                }
+                if self.known.owns(found.text) {
+                    return false;
+                }
+                self.close();
+                self.begin(found.text, None, line.indent, Strength::Listed);
+                let rest = tail(value, found.end).trim_start_matches([']', ')', '>', '.', ',']);
+                if !rest.trim().is_empty() {
+                    self.reason = Some((offset(self.text, rest), line.end));
+                }
+                true
+            }
+            Label::Reason => {
+                self.end_paragraph();
+                self.end_reason();
+                self.end_label();
+                let at = if value.is_empty() {
+                    line.end
+                } else {
+                    offset(self.text, value)
+                };
+                self.labelled = Some((at, if value.is_empty() { at } else { line.end }));
+                true
+            }
+        }
+    }
+
+    fn words(&mut self, line: &Line<'a>) {
+        let span = if let Some((from, to)) = &mut self.labelled {
+            // The value of an empty label starts here.
+            if from == to {
+                *from = line.body_at;
+            }
+            to
+        } else if let (Some(_), Some((_, to))) = (self.open, &mut self.reason) {
+            to
+        } else if self.open.is_some() {
+            &mut self.reason.insert((line.body_at, line.end)).1
+        } else {
+            &mut self.paragraph.get_or_insert((line.body_at, line.end)).1
+        };
+        *span = line.end;
+    }
+
+    fn close(&mut self) {
+        self.end_paragraph();
+        self.end_reason();
+        self.end_label();
+        self.open = None;
+    }
+
+    fn end_reason(&mut self) {
+        let Some((from, to)) = self.reason.take() else {
+            return;
+        };
+        let words = part(self.text, from, to).trim();
+        let Some(entry) = self.open.and_then(|i| self.out.entries.get_mut(i)) else {
+            return;
+        };
+        let mut words = words;
+        // Exim puts the old address in a line of its own below the recipient.
+        if let Some((old, rest)) = address::alias_of(words) {
+            entry.alias = Some(old);
+            words = rest;
+        }
+        if words
+            .bytes()
+            .any(|b| b.is_ascii_alphanumeric() || b >= 0x80)
+        {
+            let at = offset(self.text, words);
+            entry.words.push(Words::new(words, at, voice(words)));
+        }
+    }
+
+    fn end_label(&mut self) {
+        let Some((from, to)) = self.labelled.take() else {
+            return;
+        };
+        let value = part(self.text, from, to).trim();
+        if value.is_empty() {
+            return;
+        }
+        if self.out.entries.is_empty() {
+            self.sentence(from, to, marks::FAIL);
+        }
+        let voice = match voice(value) {
+            Voice::Prose => Voice::Local,
+            voice => voice,
+        };
+        let words = Words::new(value, offset(self.text, value), voice);
+        if let Some(entry) = self.open.and_then(|i| self.out.entries.get_mut(i)) {
+            entry.words.push(words);
+        } else if self.out.loose.len() < MAX_LOOSE {
+            self.out.loose.push(words);
+        }
+    }
+
+    /// A paragraph ends: a reply in it is worth quoting, so are words of failure.
+    fn end_paragraph(&mut self) {
+        let Some((from, to)) = self.paragraph.take() else {
+            return;
+        };
+        let text = part(self.text, from, to);
+        let roles = self.marks.roles(from, to);
+        self.sentence(from, to, roles);
+        let reply = remote::reply_start(text);
+        if reply < text.len()
+            && (roles & marks::FAIL != 0 || reply == 0 || address::find(text, 0).is_some())
+        {
+            // The sentence with the reply, without those before it.
+            let start = part(text, 0, reply).rfind(". ").map_or(0, |at| at + 2);
+            if self.out.loose.len() < MAX_LOOSE {
+                let words = tail(text, start);
+                self.out
+                    .loose
+                    .push(Words::new(words, from + start, voice(words)));
+            }
+        } else if roles & (marks::FAIL | marks::FINAL | marks::EXPIRED) != 0 {
+            self.push_prose(from, to);
+        }
+    }
+
+    fn push_prose(&mut self, from: usize, to: usize) {
+        if self.out.prose.len() < MAX_LOOSE {
+            self.out
+                .prose
+                .push(Words::new(part(self.text, from, to), from, Voice::Prose));
+        }
+    }
+
+    /// Addresses within sentences: behind words such as "could not be delivered to".
+    fn sentence(&mut self, from: usize, to: usize, roles: u32) {
+        let text = part(self.text, from, to);
+        if self.out.entries.len() >= MAX_RECIPIENTS || !text.contains('@') {
+            return;
+        }
+        let hits = self.marks.within(from, to);
+        let fails =
+            roles & (marks::FAIL | marks::FINAL) != 0 || remote::reply_start(text) < text.len();
+        let mut last_end = 0;
+        for found in address::all(text) {
+            if self.known.owns(found.text) || is_service(found.text) {
+                continue;
+            }
+            let told = hits
+                .iter()
+                .filter(|h| h.roles & marks::BEFORE != 0)
+                .any(|h| {
+                    let end = h.end - from;
+                    let between = part(text, end, found.start);
+                    end <= found.start
+                        && end >= last_end
+                        && between.len() <= 60
+                        && !between.contains(['!', '?', ';'])
+                        && !between.contains(". ")
+                        && !["from", "sender", " by "]
+                            .iter()
+                            .any(|w| contains(between, w))
+                });
+            last_end = found.end;
+            let strength = if told {
+                Strength::Told
+            } else if fails && !is_sender(text, found.start) {
+                Strength::Mentioned
+            } else {
+                continue;
+            };
+            self.out.entries.push(Entry {
+                address: found.text,
+                alias: None,
+                action: self.action,
+                words: Vec::new(),
+                strength,
+                indent: 0,
+            });
+        }
+    }
+}
+
+/// Addresses that help or send, and do not fail.
+pub(super) fn is_service(address: &str) -> bool {
+    [
+        "postmaster@",
+        "mailer-daemon@",
+        "support@",
+        "helpdesk@",
+        "abuse@",
+        "help@",
+        "noreply@",
+        "no-reply@",
+        "admin@",
+        "webmaster@",
+        "unblock@",
+        "delist@",
+    ]
+    .iter()
+    .any(|local| starts(address, local))
+}
+
+/// Words in front of an address that make it the sender's.
+fn is_sender(text: &str, at: usize) -> bool {
+    let before = part(text, 0, at).trim_end_matches(['<', ' ', '\'', '"', '(', '[', ':']);
+    [
+        "from",
+        "sender",
+        "by",
+        "contact",
+        "von",
+        "de",
+        "mailto",
+        "visit",
+        "envelope-from",
+        "mail from",
+    ]
+    .iter()
+    .any(|w| {
+        before.len() >= w.len()
+            && before
+                .get(before.len() - w.len()..)
+                .is_some_and(|end| end.eq_ignore_ascii_case(w))
+    })
+}
+
+/// Who speaks in the words about a failure.
+fn voice(words: &str) -> Voice {
+    if remote::reply_start(words) < words.len() || contains(words, " said:") {
+        Voice::Remote
+    } else {
+        Voice::Local
+    }
+}
