@@ -15,4 +15,5 @@ mod media;
 mod mime;
 mod open;
 mod place;
+pub mod source;
 pub mod status;
