@@ -1,0 +1,444 @@
+//! The client: one conversation with one server, step by step. The caller decides what to say
+//! and what a reply means; the client keeps the time, the order and the transcript.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::command::Command;
+use super::stream::{Stream, Wire};
+use super::tls::{self, Trouble, relic};
+use super::transcript::{Exchange, Transcript};
+use super::{Deadlines, Extensions, Failure, Reply, Stage, data, sasl};
+
+/// A conversation. After a failure the connection is gone and the transcript stays.
+#[derive(Debug)]
+pub struct Client {
+    peer: SocketAddr,
+    deadlines: Deadlines,
+    wire: Option<Wire>,
+    born: Instant,
+    /// Everything said so far.
+    pub transcript: Transcript,
+    /// What the last EHLO brought; `None` before it and with a server that knows HELO only.
+    pub extensions: Option<Extensions>,
+    /// The TLS session.
+    pub session: Option<tls::Session>,
+    /// Octets that came in clear between the 220 to STARTTLS and the handshake. They were
+    /// thrown away (CVE-2021-38370 and kin: somebody on the way may have put them there).
+    pub injected: usize,
+    /// Our own address and port.
+    pub local: Option<SocketAddr>,
+}
+
+impl Client {
+    /// A conversation that is still to begin.
+    pub fn new(peer: SocketAddr, deadlines: Deadlines) -> Self {
+        Self {
+            peer,
+            deadlines,
+            wire: None,
+            born: Instant::now(),
+            transcript: Transcript::default(),
+            extensions: None,
+            session: None,
+            injected: 0,
+            local: None,
+        }
+    }
+
+    /// The server.
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Whether the connection is there.
+    pub const fn is_open(&self) -> bool {
+        self.wire.is_some()
+    }
+
+    /// Whether what is said goes through TLS.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(&self.wire, Some(wire) if matches!(wire.stream, Stream::Tls(_)))
+    }
+
+    /// Changes how long to wait.
+    pub fn deadlines_mut(&mut self) -> &mut Deadlines {
+        &mut self.deadlines
+    }
+
+    /// Opens the connection.
+    pub async fn connect(&mut self) -> Result<(), Failure> {
+        let started = Instant::now();
+        let end = self.deadlines.end_of(Stage::Connect);
+        let outcome = match timeout_at(end, TcpStream::connect(self.peer)).await {
+            Ok(Ok(tcp)) => {
+                // Commands are small and each waits for its answer.
+                let _ = tcp.set_nodelay(true);
+                self.local = tcp.local_addr().ok();
+                self.wire = Some(Wire::new(Stream::Plain(tcp), self.peer));
+                Ok(())
+            }
+            Ok(Err(error)) => Err(Failure::from_io(&error, Stage::Connect, self.peer)),
+            Err(_) => Err(Failure::Timeout {
+                stage: Stage::Connect,
+                peer: self.peer,
+                after: started.elapsed(),
+                received: 0,
+            }),
+        };
+        self.record(Stage::Connect, None, started, outcome.as_ref().err(), None);
+        outcome
+    }
+
+    /// Shakes hands at once, as on port 465 (RFC 8314). `host` is the name for SNI.
+    pub async fn implicit_tls(&mut self, host: &str) -> Result<(), Failure> {
+        self.handshake(host).await
+    }
+
+    /// Waits for the greeting.
+    pub async fn banner(&mut self) -> Result<Reply, Failure> {
+        self.listen(Stage::Banner, None).await
+    }
+
+    /// Says EHLO; the announcements of a positive answer become [`Client::extensions`].
+    pub async fn ehlo(&mut self, name: &str) -> Result<Reply, Failure> {
+        let reply = self.say(Stage::Ehlo, &Command::Ehlo(name)).await?;
+        self.extensions = reply.is_positive().then(|| Extensions::read(&reply));
+        Ok(reply)
+    }
+
+    /// Says LHLO, the same for LMTP.
+    pub async fn lhlo(&mut self, name: &str) -> Result<Reply, Failure> {
+        let reply = self.say(Stage::Ehlo, &Command::Lhlo(name)).await?;
+        self.extensions = reply.is_positive().then(|| Extensions::read(&reply));
+        Ok(reply)
+    }
+
+    /// Says STARTTLS and, after a 220, shakes hands. Everything learned before is forgotten
+    /// (RFC 3207 §4.2): say EHLO again.
+    pub async fn starttls(&mut self, host: &str) -> Result<Reply, Failure> {
+        let reply = self.say(Stage::StartTls, &Command::StartTls).await?;
+        if reply.code == 220 {
+            self.handshake(host).await?;
+        }
+        Ok(reply)
+    }
+
+    /// STARTTLS with a NOOP in the same packet, which the server must throw away
+    /// (CVE-2011-0411). Gives the answer and whether the NOOP was answered inside TLS.
+    pub async fn starttls_with_stowaway(
+        &mut self,
+        host: &str,
+        wait: Duration,
+    ) -> Result<(Reply, bool), Failure> {
+        let started = Instant::now();
+        let end = self.deadlines.end_of(Stage::StartTls);
+        let octets = b"STARTTLS\r\nNOOP\r\n";
+        self.send(octets, Stage::StartTls, end, started, "STARTTLS + NOOP")
+            .await?;
+        let reply = self
+            .listen(Stage::StartTls, Some("STARTTLS + NOOP".to_string()))
+            .await?;
+        if reply.code != 220 {
+            return Ok((reply, false));
+        }
+        self.handshake(host).await?;
+        let unasked = match self.wire.as_mut() {
+            Some(wire) => wire.reply(Stage::Other, Instant::now() + wait).await,
+            None => return Ok((reply, false)),
+        };
+        Ok((reply, unasked.is_ok()))
+    }
+
+    /// Says one command and waits for its reply.
+    pub async fn say(&mut self, stage: Stage, command: &Command<'_>) -> Result<Reply, Failure> {
+        let started = Instant::now();
+        let end = self.deadlines.end_of(stage);
+        let line = command.wire()?;
+        let shown = command.shown();
+        self.send(line.as_bytes(), stage, end, started, &shown)
+            .await?;
+        self.receive(stage, Some(shown), started, end).await
+    }
+
+    /// Says several commands in one write (RFC 2920: only when PIPELINING was announced) and
+    /// reads the replies in order, as many as come before a failure.
+    pub async fn pipeline(
+        &mut self,
+        commands: &[(Stage, Command<'_>)],
+    ) -> (Vec<Reply>, Option<Failure>) {
+        let mut replies = Vec::with_capacity(commands.len());
+        let failure = self.pipeline_into(commands, &mut replies).await.err();
+        (replies, failure)
+    }
+
+    async fn pipeline_into(
+        &mut self,
+        commands: &[(Stage, Command<'_>)],
+        replies: &mut Vec<Reply>,
+    ) -> Result<(), Failure> {
+        let mut octets = String::new();
+        for (_, command) in commands {
+            octets.push_str(&command.wire()?);
+        }
+        let Some((first, command)) = commands.first() else {
+            return Ok(());
+        };
+        let mut started = Instant::now();
+        let end = self.deadlines.end_of(*first);
+        self.send(octets.as_bytes(), *first, end, started, &command.shown())
+            .await?;
+        for (stage, command) in commands {
+            let end = self.deadlines.end_of(*stage);
+            let shown = Some(command.shown());
+            replies.push(self.receive(*stage, shown, started, end).await?);
+            started = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Logs in. The reply is the last one: 235 when it worked.
+    pub async fn authenticate(
+        &mut self,
+        dialogue: &mut sasl::Dialogue<'_>,
+    ) -> Result<Reply, sasl::Failure> {
+        let initial = dialogue.initial().map(|i| sasl::base64(&i));
+        let initial = initial.map(|i| if i.is_empty() { "=".to_string() } else { i });
+        let name = dialogue.mechanism().name();
+        let mut reply = self
+            .say(Stage::Auth, &Command::Auth(name, initial.as_deref()))
+            .await?;
+        for _ in 0..sasl::MOST_ROUNDS {
+            if reply.code != 334 {
+                break;
+            }
+            let answer = match dialogue.answer(&reply) {
+                Ok(answer) => sasl::base64(&answer),
+                Err(failure) => {
+                    // RFC 4954 §4: a lone asterisk ends the dialogue.
+                    self.say(Stage::Auth, &Command::AuthLine("*")).await?;
+                    return Err(failure);
+                }
+            };
+            reply = self.say(Stage::Auth, &Command::AuthLine(&answer)).await?;
+        }
+        dialogue.conclude(&reply)?;
+        Ok(reply)
+    }
+
+    /// Sends a message after a 354: line ends made CRLF, dots doubled, the final dot added.
+    /// Then reads one reply, or with LMTP one for each accepted recipient.
+    pub async fn message(&mut self, message: &[u8], replies: usize) -> Result<Vec<Reply>, Failure> {
+        let octets = data::dotted(message);
+        self.blocks(&octets).await?;
+        let mut all = Vec::new();
+        let shown = format!("({} octets)", octets.len());
+        for n in 0..replies {
+            let started = Instant::now();
+            let end = self.deadlines.end_of(Stage::Dot);
+            let shown = (n == 0).then(|| shown.clone());
+            all.push(self.receive(Stage::Dot, shown, started, end).await?);
+        }
+        Ok(all)
+    }
+
+    /// Sends one chunk (RFC 3030) exactly as it is, and reads the reply.
+    pub async fn chunk(&mut self, octets: &[u8], last: bool) -> Result<Reply, Failure> {
+        let started = Instant::now();
+        let command = Command::Bdat(octets.len() as u64, last);
+        let line = command.wire()?;
+        let end = self.deadlines.end_of(Stage::Body);
+        let shown = command.shown();
+        self.send(line.as_bytes(), Stage::Body, end, started, &shown)
+            .await?;
+        self.blocks(octets).await?;
+        let end = self.deadlines.end_of(Stage::Dot);
+        self.receive(Stage::Dot, Some(shown), started, end).await
+    }
+
+    /// Sends octets block by block, each with its own limit (RFC 5321 §4.5.3.2.5).
+    async fn blocks(&mut self, octets: &[u8]) -> Result<(), Failure> {
+        const BLOCK: usize = 64 * 1024;
+        for block in octets.chunks(BLOCK) {
+            let end = self.deadlines.end_of(Stage::Body);
+            self.send(block, Stage::Body, end, Instant::now(), "(message)")
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Says QUIT, waits for the 221 no longer than allowed, and closes. A missing 221 is no
+    /// failure (some servers hold it back).
+    pub async fn quit(&mut self) -> Option<Reply> {
+        if !self.is_open() {
+            return None;
+        }
+        let reply = self.say(Stage::Quit, &Command::Quit).await.ok();
+        self.close().await;
+        reply
+    }
+
+    /// Says QUIT and closes without waiting.
+    pub async fn leave(&mut self) {
+        let end = self.deadlines.end_of(Stage::Quit);
+        if let Some(wire) = self.wire.as_mut() {
+            let _ = wire.write(b"QUIT\r\n", Stage::Quit, end).await;
+        }
+        self.close().await;
+    }
+
+    /// Closes.
+    pub async fn close(&mut self) {
+        if let Some(mut wire) = self.wire.take() {
+            let end = self.deadlines.end_of(Stage::Quit);
+            let _ = timeout_at(end, wire.stream.shutdown()).await;
+        }
+    }
+
+    /// In place of a handshake: what an old server offers, see [`relic`]. Ends the connection.
+    pub async fn relic(&mut self, host: &str) -> Option<relic::Relic> {
+        let end = self.deadlines.end_of(Stage::Handshake);
+        let mut wire = self.wire.take()?;
+        relic::greet(&mut wire.stream, host, end).await
+    }
+
+    /// The channel binding for SCRAM: type and data (RFC 9266, RFC 5929 §4).
+    pub fn channel_binding(&self) -> Option<sasl::Binding> {
+        let Stream::Tls(tls) = &self.wire.as_ref()?.stream else {
+            return None;
+        };
+        let connection = tls.get_ref().1;
+        if connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) {
+            let exported = connection
+                .export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(&[]))
+                .ok()?;
+            return Some(sasl::Binding::exporter(exported.to_vec()));
+        }
+        let leaf = self.session.as_ref()?.chain.first()?;
+        sasl::Binding::end_point(leaf)
+    }
+
+    async fn handshake(&mut self, host: &str) -> Result<(), Failure> {
+        let peer = self.peer;
+        let started = Instant::now();
+        let closed = Failure::Closed {
+            stage: Stage::Handshake,
+            peer,
+        };
+        let wire = self.wire.take().ok_or(closed)?;
+        self.injected += wire.ahead().len();
+        let Stream::Plain(tcp) = wire.stream else {
+            let trouble = Trouble::Other("TLS is already on".to_string());
+            return Err(Failure::Tls { peer, trouble });
+        };
+        let end = self.deadlines.end_of(Stage::Handshake);
+        let outcome = match tls::handshake(tcp, host, end).await {
+            Ok((stream, session)) => {
+                self.wire = Some(Wire::new(Stream::Tls(Box::new(stream)), peer));
+                let note = format!("{}, {}", session.version, session.cipher);
+                self.extensions = None;
+                self.session = Some(session);
+                Ok(note)
+            }
+            Err(trouble) => Err(Failure::Tls { peer, trouble }),
+        };
+        let (note, failure) = match &outcome {
+            Ok(note) => (Some(note.clone()), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        self.record(Stage::Handshake, None, started, failure, note);
+        outcome.map(|_| ())
+    }
+
+    async fn listen(&mut self, stage: Stage, sent: Option<String>) -> Result<Reply, Failure> {
+        let end = self.deadlines.end_of(stage);
+        self.receive(stage, sent, Instant::now(), end).await
+    }
+
+    async fn send(
+        &mut self,
+        octets: &[u8],
+        stage: Stage,
+        end: Instant,
+        started: Instant,
+        shown: &str,
+    ) -> Result<(), Failure> {
+        let outcome = match self.wire.as_mut() {
+            Some(wire) => wire.write(octets, stage, end).await,
+            None => Err(Failure::Closed {
+                stage,
+                peer: self.peer,
+            }),
+        };
+        // A server that refuses and closes at once (421, 554) has its reason in the pipe: it is
+        // read, and the reset that met our command is not the story.
+        if let Err(failure) = &outcome
+            && !matches!(failure, Failure::Reset { .. })
+        {
+            self.wire = None;
+            self.record(stage, Some(shown.to_string()), started, Some(failure), None);
+            return outcome;
+        }
+        Ok(())
+    }
+
+    async fn receive(
+        &mut self,
+        stage: Stage,
+        sent: Option<String>,
+        started: Instant,
+        end: Instant,
+    ) -> Result<Reply, Failure> {
+        let outcome = match self.wire.as_mut() {
+            Some(wire) => wire.reply(stage, end).await,
+            None => Err(Failure::Closed {
+                stage,
+                peer: self.peer,
+            }),
+        };
+        match outcome {
+            Ok(reply) => {
+                let encrypted = self.is_encrypted();
+                self.transcript.exchanges.push(Exchange {
+                    stage,
+                    sent,
+                    reply: Some(reply.clone()),
+                    note: None,
+                    encrypted,
+                    at: started - self.born,
+                    took: started.elapsed(),
+                });
+                Ok(reply)
+            }
+            Err(failure) => {
+                self.record(stage, sent, started, Some(&failure), None);
+                self.wire = None;
+                Err(failure)
+            }
+        }
+    }
+
+    fn record(
+        &mut self,
+        stage: Stage,
+        sent: Option<String>,
+        started: Instant,
+        failure: Option<&Failure>,
+        note: Option<String>,
+    ) {
+        let encrypted = self.is_encrypted();
+        self.transcript.exchanges.push(Exchange {
+            stage,
+            sent,
+            reply: None,
+            note: failure.map(Failure::to_string).or(note),
+            encrypted,
+            at: started - self.born,
+            took: started.elapsed(),
+        });
+    }
+}
