@@ -21,3 +21,4 @@ pub mod exit;
 pub mod message;
 pub mod route;
 pub mod scan;
+pub mod smtp;

@@ -248,7 +248,10 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        assert_eq!(Command::Auth("PLAIN", Some("AGE=")).shown(), "AUTH PLAIN ***");
+        assert_eq!(
+            Command::Auth("PLAIN", Some("AGE=")).shown(),
+            "AUTH PLAIN ***"
+        );
         assert_eq!(Command::AuthLine("c2VjcmV0").shown(), "***");
     }
 }

@@ -94,10 +94,7 @@ fn extension(line: &str) -> Option<Extension> {
     let stuck = (!stuck.is_empty()).then(|| stuck.to_string());
     Some(Extension {
         keyword: keyword.to_ascii_uppercase(),
-        parameters: stuck
-            .into_iter()
-            .chain(words.map(str::to_string))
-            .collect(),
+        parameters: stuck.into_iter().chain(words.map(str::to_string)).collect(),
     })
 }
 

@@ -8,11 +8,12 @@
 
 pub mod client;
 pub mod command;
+pub mod data;
 pub mod deadlines;
 pub mod extensions;
-pub mod data;
 mod failure;
 pub mod foreign;
+pub mod played;
 pub mod reply;
 pub mod sasl;
 mod stream;
@@ -26,3 +27,6 @@ pub use extensions::Extensions;
 pub use failure::{Failure, Stage};
 pub use reply::Reply;
 pub use transcript::Transcript;
+
+#[cfg(test)]
+mod client_tests;

@@ -39,7 +39,11 @@ impl Transcript {
 
     /// How long all exchanges of a stage took together; `None` when it was never reached.
     pub fn time(&self, stage: Stage) -> Option<Duration> {
-        let mut all = self.exchanges.iter().filter(|e| e.stage == stage).peekable();
+        let mut all = self
+            .exchanges
+            .iter()
+            .filter(|e| e.stage == stage)
+            .peekable();
         all.peek()?;
         Some(all.map(|e| e.took).sum())
     }

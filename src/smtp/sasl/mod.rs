@@ -244,7 +244,14 @@ impl<'c> Dialogue<'c> {
     pub fn answer(&mut self, reply: &Reply) -> Result<Vec<u8>, Failure> {
         let name = self.mechanism.name();
         let challenge = BASE64
-            .decode(reply.lines.first().map_or("", String::as_str).trim().as_bytes())
+            .decode(
+                reply
+                    .lines
+                    .first()
+                    .map_or("", String::as_str)
+                    .trim()
+                    .as_bytes(),
+            )
             .map_err(|_| Failure::Challenge(name));
         self.round += 1;
         let user = &self.credentials.user;
@@ -345,7 +352,10 @@ mod tests {
     fn a_refused_token_is_answered_and_its_reason_kept() {
         let c = credentials(Secret::Token("ya29".to_string()));
         let mut d = Dialogue::new(Mechanism::XOAuth2, &c, ("h", 25), None).unwrap();
-        assert_eq!(d.initial().unwrap(), b"user=tim\x01auth=Bearer ya29\x01\x01");
+        assert_eq!(
+            d.initial().unwrap(),
+            b"user=tim\x01auth=Bearer ya29\x01\x01"
+        );
         assert_eq!(d.answer(&challenge("{\"status\":\"401\"}")).unwrap(), b"");
         assert_eq!(d.complaint.unwrap(), "{\"status\":\"401\"}");
         let d = Dialogue::new(Mechanism::OAuthBearer, &c, ("h", 25), None).unwrap();
@@ -357,9 +367,15 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_shown_without_tls() {
-        let offered: Vec<_> = ["LOGIN", "plain", "CRAM-MD5", "SCRAM-SHA-256-PLUS", "XOAUTH2"]
-            .map(String::from)
-            .to_vec();
+        let offered: Vec<_> = [
+            "LOGIN",
+            "plain",
+            "CRAM-MD5",
+            "SCRAM-SHA-256-PLUS",
+            "XOAUTH2",
+        ]
+        .map(String::from)
+        .to_vec();
         let c = credentials(Secret::Password("pw".to_string()));
         let choose = |tls, bindable| Mechanism::choose(&offered, &c, tls, bindable);
         assert_eq!(choose(true, true), Some(Mechanism::ScramSha256Plus));

@@ -74,7 +74,11 @@ impl Scram {
     }
 
     /// The client's last message, in answer to the server's first.
-    pub(super) fn last(&mut self, challenge: &[u8], name: &'static str) -> Result<Vec<u8>, Failure> {
+    pub(super) fn last(
+        &mut self,
+        challenge: &[u8],
+        name: &'static str,
+    ) -> Result<Vec<u8>, Failure> {
         let bad = Failure::Challenge(name);
         let text = str::from_utf8(challenge).map_err(|_| bad.clone())?;
         let field = |key: &str| {
@@ -84,9 +88,12 @@ impl Scram {
         let nonce = field("r").filter(|r| r.len() > self.nonce.len() && r.starts_with(&self.nonce));
         let salt = field("s").and_then(|s| BASE64.decode(s.as_bytes()).ok());
         let rounds = field("i").and_then(|i| i.parse().ok());
-        let rounds = rounds.filter(|i| ROUNDS.contains(i)).and_then(NonZeroU32::new);
+        let rounds = rounds
+            .filter(|i| ROUNDS.contains(i))
+            .and_then(NonZeroU32::new);
         // A field "m" announces an extension that we do not know (RFC 5802 §5.1).
-        let (Some(nonce), Some(salt), Some(rounds), None) = (nonce, salt, rounds, field("m")) else {
+        let (Some(nonce), Some(salt), Some(rounds), None) = (nonce, salt, rounds, field("m"))
+        else {
             return Err(bad);
         };
 
@@ -188,8 +195,7 @@ mod tests {
     #[test]
     fn the_dialogue_of_rfc_5802_comes_out() {
         let mut s = scram(true, "fyko+d2lbbFgONRv9qkxdawL");
-        let challenge =
-            b"r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096";
+        let challenge = b"r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096";
         assert_eq!(
             String::from_utf8(s.last(challenge, "x").unwrap()).unwrap(),
             "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="
@@ -212,7 +218,10 @@ mod tests {
             let outcome = scram(false, "abc").last(challenge, "x");
             assert_eq!(outcome, Err(Failure::Challenge("x")), "{challenge:?}");
         }
-        assert_eq!(scram(false, "abc").verify(b"v=AAAA"), Err(Failure::NotGenuine));
+        assert_eq!(
+            scram(false, "abc").verify(b"v=AAAA"),
+            Err(Failure::NotGenuine)
+        );
         assert_eq!(scram(false, "abc").verify(b""), Err(Failure::NotGenuine));
     }
 }

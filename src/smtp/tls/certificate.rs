@@ -180,7 +180,12 @@ impl Certificate {
     pub fn who(&self) -> String {
         const SHOWN: usize = 4;
         let mut names: Vec<_> = self.names.iter().take(SHOWN).cloned().collect();
-        names.extend(self.addresses.iter().take(SHOWN - names.len()).map(IpAddr::to_string));
+        names.extend(
+            self.addresses
+                .iter()
+                .take(SHOWN - names.len())
+                .map(IpAddr::to_string),
+        );
         let more = self.names.len() + self.addresses.len() - names.len();
         match (names.is_empty(), more) {
             (true, _) => self.subject.clone(),
@@ -259,7 +264,10 @@ fn key(spki: &[u8]) -> Option<Key> {
     Some(match algorithm.take(tag::OID)?.content {
         [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01] => {
             let (_, bits) = spki.take(tag::BIT_STRING)?.content.split_first()?;
-            let modulus = Reader(bits).enter(tag::SEQUENCE)?.take(tag::INTEGER)?.content;
+            let modulus = Reader(bits)
+                .enter(tag::SEQUENCE)?
+                .take(tag::INTEGER)?
+                .content;
             let zeros = modulus.iter().take_while(|&&b| b == 0).count();
             let top = modulus.get(zeros).map_or(0, |b| b.leading_zeros() as usize);
             Key::Rsa(((modulus.len() - zeros) * 8).saturating_sub(top))
@@ -330,10 +338,20 @@ mod tests {
     #[test]
     fn a_wildcard_stands_for_exactly_one_label() {
         let c = Certificate::read(EC).unwrap();
-        for host in ["mx.example.test", "MX.Example.Test.", "a.wild.example.test", "127.0.0.1"] {
+        for host in [
+            "mx.example.test",
+            "MX.Example.Test.",
+            "a.wild.example.test",
+            "127.0.0.1",
+        ] {
             assert!(c.is_for(host), "{host}");
         }
-        for host in ["wild.example.test", "a.b.wild.example.test", "example.test", "127.0.0.2"] {
+        for host in [
+            "wild.example.test",
+            "a.b.wild.example.test",
+            "example.test",
+            "127.0.0.2",
+        ] {
             assert!(!c.is_for(host), "{host}");
         }
     }

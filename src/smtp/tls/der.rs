@@ -83,7 +83,12 @@ mod tests {
         assert_eq!(reader.take(4).map(|e| e.tag), None);
         assert_eq!(reader.next().unwrap().whole, [5, 0]);
         assert!(reader.next().is_none());
-        for bad in [&[4, 2, 1][..], &[4, 0x80, 0, 0], &[4, 0x85, 0, 0, 0, 0, 1], &[0x1f, 1, 0]] {
+        for bad in [
+            &[4, 2, 1][..],
+            &[4, 0x80, 0, 0],
+            &[4, 0x85, 0, 0, 0, 0, 1],
+            &[0x1f, 1, 0],
+        ] {
             assert!(Reader(bad).next().is_none(), "{bad:?}");
         }
     }

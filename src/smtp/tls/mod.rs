@@ -81,7 +81,11 @@ impl fmt::Display for Trouble {
             Self::Cipher => f.write_str("no cipher in common"),
             Self::Closed => f.write_str("the server closes the connection in the handshake"),
             Self::Timeout(after) => {
-                write!(f, "the handshake does not end within {:.0} s", after.as_secs_f64().ceil())
+                write!(
+                    f,
+                    "the handshake does not end within {:.0} s",
+                    after.as_secs_f64().ceil()
+                )
             }
             Self::TooLarge => f.write_str("the server's certificate message is over 64 KiB"),
             Self::Other(text) => f.write_str(text),
@@ -104,7 +108,9 @@ pub(crate) fn server_name(host: &str) -> Option<ServerName<'static>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Some(ServerName::IpAddress(ip.into()));
     }
-    DnsName::try_from(host.to_string()).ok().map(ServerName::DnsName)
+    DnsName::try_from(host.to_string())
+        .ok()
+        .map(ServerName::DnsName)
 }
 
 /// Shakes hands over a connection. `host` becomes the SNI; a name that cannot be one, such as
@@ -143,12 +149,7 @@ fn config(witness: &Arc<Witness>, shy: &Arc<Shy>) -> Result<ClientConfig, rustls
     Ok(config)
 }
 
-fn session(
-    connection: &ClientConnection,
-    witness: &Witness,
-    shy: &Shy,
-    took: Duration,
-) -> Session {
+fn session(connection: &ClientConnection, witness: &Witness, shy: &Shy, took: Duration) -> Session {
     let version = match connection.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -217,7 +218,9 @@ fn explain(error: &rustls::Error) -> Trouble {
             Trouble::Other("the server breaks the order of the TLS handshake".to_string())
         }
         Error::PeerSentOversizedRecord => Trouble::TooLarge,
-        Error::DecryptError => Trouble::Other("what the server encrypts cannot be read".to_string()),
+        Error::DecryptError => {
+            Trouble::Other("what the server encrypts cannot be read".to_string())
+        }
         Error::NoCertificatesPresented => {
             Trouble::Other("the server sends no certificate".to_string())
         }

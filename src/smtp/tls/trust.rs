@@ -240,7 +240,9 @@ fn in_words(error: &CertificateError) -> String {
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "signed with an algorithm nobody trusts any more".to_string()
         }
-        CertificateError::UnhandledCriticalExtension => "with an unknown critical extension".to_string(),
+        CertificateError::UnhandledCriticalExtension => {
+            "with an unknown critical extension".to_string()
+        }
         CertificateError::Revoked => "revoked".to_string(),
         other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
             "an authority's own certificate used for a server".to_string()
@@ -248,4 +250,3 @@ fn in_words(error: &CertificateError) -> String {
         other => other.to_string(),
     }
 }
-
