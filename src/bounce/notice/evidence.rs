@@ -3,8 +3,9 @@
 
 use crate::message::layer::{Layer, Wrap};
 
-use super::marks::{self, Votes};
+use super::marks::{self, DELAY, DELIVERED, EXPIRED, FINAL, Votes};
 use super::page::{contains, starts};
+use super::read::Prose;
 
 /// What the header says.
 #[derive(Debug, Default)]
@@ -83,6 +84,11 @@ impl Evidence {
         all
     }
 
+    /// Nothing in the header speaks of a machine.
+    pub(super) fn is_person(&self) -> bool {
+        !(self.daemon || self.null_sender || self.auto || self.failed_recipients || self.headless)
+    }
+
     /// The weight of the header for a notice about delivery.
     pub(super) fn weight(&self) -> i32 {
         let fails = marks::S_FAILED | marks::S_DELAYED | marks::S_DELIVERED;
@@ -106,6 +112,28 @@ impl Evidence {
         };
         weight
     }
+}
+
+/// Weighs header and text; `dialect` is the weight of the best dialect.
+pub(super) fn is_notice(evidence: &Evidence, prose: &Prose, dialect: u16) -> bool {
+    let speaks = prose.roles & (FINAL | DELAY | DELIVERED | EXPIRED) != 0;
+    let mut body = 0;
+    body += if dialect >= 4 { 3 } else { 0 };
+    body += if prose.shaped { 3 } else { 0 };
+    body += i32::from(speaks);
+    body += i32::from(!prose.drafts.is_empty());
+    if evidence.headless {
+        return body >= 4;
+    }
+    if evidence.list && !evidence.daemon {
+        return false;
+    }
+    if evidence.is_person() {
+        // A person's mail is a notice only when a whole one was pasted into it.
+        let found = prose.shaped || dialect >= 7 && !prose.drafts.is_empty();
+        return dialect >= 4 && found && speaks || evidence.weight() >= 3 && body >= 4;
+    }
+    (body >= 1 || evidence.failed_recipients) && evidence.weight() + body >= 6
 }
 
 /// List managers answer under the name of the list.

@@ -2,10 +2,10 @@
 
 use crate::bounce::explanation::{Action, Form, Original, Report};
 use crate::message::addresses;
-use crate::message::layer::{Block, BlockKind, Head, Layer};
+use crate::message::layer::{Block, BlockKind, Head, Layer, Wrap};
 
 use super::draft::{self, Draft, Words};
-use super::evidence::Evidence;
+use super::evidence::{self, Evidence};
 use super::marks::{self, Marks, Votes};
 use super::page::{contains, starts};
 use super::walk::{self, Known};
@@ -29,23 +29,64 @@ pub(super) struct Prose {
     /// The header of the returned message, when it stands in the text.
     pub(super) original: Option<Original>,
     /// A delivery report that stands in the text.
-    pub(super) report: Option<Inline>,
+    pub(super) report: Option<Machine>,
 }
 
-/// A delivery report in the midst of text.
+/// What the machine part states, or a delivery report in the midst of text.
 #[derive(Default)]
-pub(super) struct Inline {
+pub(super) struct Machine {
     drafts: Vec<Draft>,
     reporting_mta: Option<String>,
     arrival: Option<chrono::DateTime<chrono::FixedOffset>>,
 }
 
-/// Reads a layer; `None` when it is no notice.
+/// Reads a layer; `None` when it is no notice, or when one inside of it is the real one: a text
+/// that somebody wrote around a notice, the envelope that a gateway puts around one.
 pub fn read(layer: &Layer<'_>) -> Option<Notice> {
+    accept(layer)
+        .filter(|found| !found.wrapper || !holds_one(layer, 0))
+        .map(|found| found.notice)
+}
+
+/// What speaks like a notice.
+struct Accepted {
+    notice: Notice,
+    /// A person's words, a text without header, or a notice that names nobody.
+    wrapper: bool,
+}
+
+/// How many levels below a layer are asked whether they hold the notice.
+const MAX_ASKED: usize = 3;
+
+/// True when a layer inside of this one is a notice of its own.
+fn holds_one(layer: &Layer<'_>, depth: usize) -> bool {
+    let whole = |layer: &Layer<'_>| -> usize {
+        let text = |b: &Block<'_>| matches!(b.kind, BlockKind::Plain | BlockKind::Html);
+        layer
+            .blocks
+            .iter()
+            .filter(|b| text(b))
+            .map(|b| b.text().len())
+            .max()
+            .unwrap_or(0)
+    };
+    layer.inner().iter().any(|inner| {
+        // A piece of a notice, such as its indented lines, is not the notice.
+        let piece = inner.head.fields.is_empty()
+            && inner.wraps.last() == Some(&Wrap::Pasted)
+            && whole(inner) * 2 < whole(layer);
+        !piece && (accept(inner).is_some() || depth < MAX_ASKED && holds_one(inner, depth + 1))
+    })
+}
+
+fn accept(layer: &Layer<'_>) -> Option<Accepted> {
     let mut votes = Votes::default();
     let evidence = Evidence::of(layer, &mut votes);
     if let Some(notice) = complaint::machine(layer, &evidence) {
-        return Some(notice);
+        return Some(Accepted {
+            notice,
+            wrapper: false,
+        });
     }
     let status = layer.block(BlockKind::DeliveryStatus);
     let report = status
@@ -59,58 +100,60 @@ pub fn read(layer: &Layer<'_>) -> Option<Notice> {
         report.fields.iter().map(|(n, v)| (*n, v.as_ref())),
         &mut votes,
     );
-    let mut machine = report.drafts;
-    let (mut reporting_mta, mut arrival) = (report.reporting_mta, report.arrival);
-    if let (Some(block), false) = (status, machine.is_empty()) {
-        draft::place(&mut machine, block);
+    let mut machine = Machine {
+        drafts: report.drafts,
+        reporting_mta: report.reporting_mta,
+        arrival: report.arrival,
+    };
+    match (status, prose.report.take()) {
+        (Some(block), _) if !machine.drafts.is_empty() => draft::place(&mut machine.drafts, block),
+        (_, Some(inline)) => machine = inline,
+        _ => {}
     }
-    if machine.is_empty()
-        && let Some(inline) = prose.report.take()
-    {
-        machine = inline.drafts;
-        reporting_mta = inline.reporting_mta;
-        arrival = inline.arrival;
-    }
-    let mut form = Form::Dsn;
     let mdn = layer.block(BlockKind::DispositionNotification);
-    if let Some(block) = mdn
-        && !rejected(block.text(), &prose)
-    {
+    if mdn.is_some_and(|block| !rejected(block.text(), &prose)) {
         return None;
     }
-    if machine.is_empty() {
+    let mut form = Form::Dsn;
+    if machine.drafts.is_empty() {
         form = Form::Transcript;
-        let kind = complaint::plain(layer, &evidence, &prose);
-        if kind.is_some() {
-            return kind;
+        let other = complaint::plain(layer, &evidence, &prose);
+        if let Some(notice) = other {
+            return Some(Accepted {
+                notice,
+                wrapper: evidence.is_person(),
+            });
         }
         let asked = layer.report_type.as_deref() == Some("delivery-status") || mdn.is_some();
-        if !asked && !is_notice(&evidence, &prose, votes.weight()) {
+        if !asked && !evidence::is_notice(&evidence, &prose, votes.weight()) {
             return None;
         }
     }
+    let empty = machine.drafts.is_empty() && !prose.drafts.iter().any(|d| d.address.is_some());
+    let wrapper = empty || evidence.is_person() || evidence.headless && !evidence.daemon;
     let mut original = head
         .as_ref()
         .map(original::read)
         .or_else(|| prose.original.take())
         .unwrap_or_default();
-    let report = kind(&evidence, &prose, &machine);
-    let mut drafts = merge(machine, std::mem::take(&mut prose.drafts));
+    let report = kind(&evidence, &prose, &machine.drafts);
+    let mut drafts = merge(machine.drafts, std::mem::take(&mut prose.drafts));
     last_resort(&mut drafts, &known, &original);
     quote_prose(&mut drafts, &prose.paragraphs);
     let report = finish(report, &mut drafts, &prose, form);
     if original.to.is_empty() && original.message_id.is_none() && original.subject.is_none() {
         original = Original::default();
     }
-    Some(Notice {
+    let notice = Notice {
         report,
         form,
         dialect: votes.winner(),
-        reporting_mta: reporting_mta.or(prose.author),
-        arrival_date: arrival,
+        reporting_mta: machine.reporting_mta.or(prose.author),
+        arrival_date: machine.arrival,
         statements: drafts.into_iter().map(Draft::finish).collect(),
         original,
-    })
+    };
+    Some(Accepted { notice, wrapper })
 }
 
 /// Who gets and who writes the notice, and what the header says of the failed recipients.
@@ -173,7 +216,7 @@ fn text(block: &Block<'_>, known: &Known, votes: &mut Votes, all: &mut Prose) {
         let read = report::read(text);
         let mut drafts = read.drafts;
         draft::place(&mut drafts, block);
-        all.report.get_or_insert(Inline {
+        all.report.get_or_insert(Machine {
             drafts,
             reporting_mta: read.reporting_mta,
             arrival: read.arrival,
@@ -255,30 +298,6 @@ fn rejected(mdn: &str, prose: &Prose) -> bool {
         || contains(mdn, "deleted")
         || contains(mdn, "denied");
     refused && prose.roles & marks::FINAL != 0
-}
-
-/// Weighs header and text.
-fn is_notice(evidence: &Evidence, prose: &Prose, dialect: u16) -> bool {
-    let speaks =
-        prose.roles & (marks::FINAL | marks::DELAY | marks::DELIVERED | marks::EXPIRED) != 0;
-    let mut body = 0;
-    body += if dialect >= 4 { 3 } else { 0 };
-    body += if prose.shaped { 3 } else { 0 };
-    body += i32::from(speaks);
-    body += i32::from(!prose.drafts.is_empty());
-    if evidence.headless {
-        return body >= 4;
-    }
-    let head = evidence.weight();
-    let person = !evidence.daemon
-        && !evidence.null_sender
-        && evidence.subject & (marks::S_FAILED | marks::S_DELAYED) == 0;
-    // A person's mail is a notice only when a whole one was pasted into it.
-    if person || evidence.list && !evidence.daemon {
-        let found = prose.shaped || dialect >= 7 && !prose.drafts.is_empty();
-        return dialect >= 4 && found && speaks && !evidence.list && !evidence.auto_reply;
-    }
-    (body >= 1 || evidence.failed_recipients) && head + body >= 6
 }
 
 /// Failed or delayed or good news: the actions of the machine part, else the words.
