@@ -126,6 +126,14 @@ pub(super) fn entry(body: &str) -> Option<Entry<'_>> {
             .trim_start_matches([')', ']', '>', '"', '\''])
             .trim_start();
     }
+    // `one@b <two@b>:` is a name that looks like an address, and the address.
+    let mut address = found.text;
+    if rest.starts_with('<')
+        && let Some(second) = find(rest, 0).filter(|second| second.start == 0)
+    {
+        address = second.text;
+        rest = tail(rest, second.end).trim_start();
+    }
     let mut alias = None;
     if let Some((old, after)) = alias_of(rest) {
         alias = Some(old);
@@ -144,7 +152,7 @@ pub(super) fn entry(body: &str) -> Option<Entry<'_>> {
         _ => rest,
     };
     Some(Entry {
-        address: found.text,
+        address,
         alias,
         rest,
         shape,

@@ -19,11 +19,13 @@ mod read;
 mod remote;
 mod report;
 mod settle;
+mod sns;
 mod tables;
 mod transcript;
 mod walk;
 
 pub use instead::instead;
+pub use original::of_mail as original_of_mail;
 pub use read::read;
 
 use chrono::{DateTime, FixedOffset};

@@ -52,6 +52,12 @@ pub(super) fn head_in(text: &str, start: usize) -> Option<Head<'_>> {
     None
 }
 
+/// The header of a mail itself, told in the words for a returned one: for inputs that are no
+/// notice.
+pub fn of_mail(layer: &Layer<'_>) -> Original {
+    read(&layer.head)
+}
+
 /// What the header says.
 pub(super) fn read(head: &Head<'_>) -> Original {
     let some = |name: &str| {

@@ -9,7 +9,7 @@ use super::evidence::{self, Evidence};
 use super::marks::{self, Marks, Votes};
 use super::page::{contains, starts};
 use super::walk::{self, Known};
-use super::{Notice, Voice, complaint, original, report, settle};
+use super::{Notice, Voice, complaint, original, report, settle, sns};
 
 /// Texts of one layer that are read.
 const MAX_TEXTS: usize = 3;
@@ -88,6 +88,12 @@ fn accept(layer: &Layer<'_>) -> Option<Accepted> {
             wrapper: false,
         });
     }
+    if let Some(notice) = sns::read(layer) {
+        return Some(Accepted {
+            notice,
+            wrapper: false,
+        });
+    }
     let status = layer.block(BlockKind::DeliveryStatus);
     let report = status
         .map(|block| report::read(block.text()))
@@ -123,6 +129,11 @@ fn accept(layer: &Layer<'_>) -> Option<Accepted> {
                 notice,
                 wrapper: evidence.is_person(),
             });
+        }
+        // Nobody hands on a notice to the very address that it calls dead.
+        let to_itself = |d: &Draft| d.address.as_ref().is_some_and(|a| known.owns(a));
+        if evidence.is_person() && !prose.drafts.is_empty() && prose.drafts.iter().all(to_itself) {
+            return None;
         }
         let asked = layer.report_type.as_deref() == Some("delivery-status") || mdn.is_some();
         if !asked && !evidence::is_notice(&evidence, &prose, votes.weight()) {

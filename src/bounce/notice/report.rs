@@ -216,6 +216,10 @@ fn reporter(value: &str) -> Option<String> {
 pub(super) fn recipient(value: &str) -> Option<String> {
     let (kind, address) = value.split_once(';').unwrap_or(("", value));
     let address = strip(address.trim(), "rfc822;").unwrap_or(address.trim());
+    // A program or a file instead of a mailbox: `|exec procmail #joe`, `/var/mail/joe`.
+    if address.trim_start_matches('"').starts_with(['|', '/']) {
+        return None;
+    }
     if kind.trim().eq_ignore_ascii_case("utf-8") {
         return Some(unescape(address.trim_matches(['<', '>', ' '])));
     }
@@ -378,7 +382,13 @@ mod tests {
         ] {
             assert_eq!(recipient(value).as_deref(), Some(address), "{value}");
         }
-        assert_eq!(recipient("rfc822;"), None);
+        for none in [
+            "rfc822;",
+            "rfc822; |exec procmail #joe@b.example",
+            "rfc822;/var/mail/joe",
+        ] {
+            assert_eq!(recipient(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -97,6 +97,8 @@ struct Walk<'a, 'k> {
     action: Option<Action>,
     /// The line before, when it was text.
     before: &'a str,
+    /// The paragraph before tells the reader where to write to.
+    instructs: bool,
 }
 
 /// Walks down `text` from the start to `end`.
@@ -114,6 +116,7 @@ pub(super) fn walk<'a>(text: &'a str, end: usize, marks: &Marks, known: &'a Know
         in_transcript: false,
         action: None,
         before: "",
+        instructs: false,
     };
     for line in lines(text, 0, end) {
         walk.line(&line);
@@ -285,12 +288,18 @@ impl<'a> Walk<'a, '_> {
             return true;
         }
         self.close();
+        let asked = self.instructs && entry.shape == Shape::Alone;
+        let strength = if asked {
+            Strength::Mentioned
+        } else {
+            Strength::Listed
+        };
         let rest_at = if entry.rest.is_empty() {
             line.end
         } else {
             offset(self.text, entry.rest)
         };
-        self.begin(entry.address, entry.alias, line.indent, Strength::Listed);
+        self.begin(entry.address, entry.alias, line.indent, strength);
         if entry.shape != Shape::Dated {
             self.reason = Some((rest_at, line.end));
         }
@@ -456,6 +465,11 @@ impl<'a> Walk<'a, '_> {
         };
         let text = part(self.text, from, to);
         let roles = self.marks.roles(from, to);
+        if roles & (marks::FINAL | marks::DELAY) != 0 {
+            self.instructs = false;
+        } else if INSTRUCTIONS.iter().any(|w| contains(text, w)) {
+            self.instructs = true;
+        }
         self.sentence(from, to, roles);
         let reply = remote::reply_start(text);
         if reply < text.len()
@@ -530,6 +544,19 @@ impl<'a> Walk<'a, '_> {
         }
     }
 }
+
+/// Words in front of an address that the reader shall write to.
+const INSTRUCTIONS: &[&str] = &[
+    "send mail",
+    "please send",
+    "please contact",
+    "contact the",
+    "write to",
+    "mail to",
+    "for help",
+    "for assistance",
+    "bitte an",
+];
 
 /// Addresses that help or send, and do not fail.
 pub(super) fn is_service(address: &str) -> bool {
