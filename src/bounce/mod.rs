@@ -4,6 +4,9 @@
 
 pub mod cause;
 pub mod classify;
+pub mod explain;
 pub mod explanation;
 pub mod notice;
 pub mod reply;
+
+pub use explain::explain;

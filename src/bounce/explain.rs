@@ -1,0 +1,233 @@
+//! The way from a user's input to explanations: walk down the layers to the notices, judge what
+//! each of them states about each recipient.
+
+use crate::bounce::cause::Cause;
+use crate::bounce::classify::{self, Case, Judgement};
+use crate::bounce::explanation::{
+    Action, Confidence, Evidence, Explanation, Form, Recipient, Report,
+};
+use crate::bounce::notice::{self, Notice, Quote, Statement, Voice};
+use crate::message::layer::{self, Layer, Wrap};
+
+/// How deep a notice may be buried. A person forwards a forward of a forward; nobody forwards
+/// twenty times, and each level costs a parse of what is left.
+const MAX_DEPTH: usize = 20;
+
+/// How many layers are looked at in one input before the search ends: bounds the work that a
+/// hostile digest of digests can ask for.
+const MAX_LAYERS: usize = 400;
+
+/// How many notices of one input are told.
+const MAX_NOTICES: usize = 1000;
+
+/// Explains one input: a notice, or anything in which somebody handed one over.
+///
+/// Gives one explanation for each notice found side by side, in their order, and exactly one
+/// with [`Report::None`] when there is none: it says what the input is instead.
+pub fn explain(input: &[u8]) -> Vec<Explanation> {
+    explain_layer(&layer::open(input))
+}
+
+/// The same for an input that is already opened.
+pub fn explain_layer(outermost: &Layer<'_>) -> Vec<Explanation> {
+    let mut found = Vec::new();
+    let mut budget = MAX_LAYERS;
+    walk(outermost, 0, &mut budget, &mut found);
+    if found.is_empty() {
+        found.push(Explanation {
+            instead: Some(notice::instead(outermost)),
+            original: notice::original_of_mail(outermost),
+            ..Explanation::default()
+        });
+    }
+    found
+}
+
+/// Looks for notices from `layer` down; the first on each way counts, so that the original
+/// inside a notice is never taken for a second one.
+fn walk(layer: &Layer<'_>, depth: usize, budget: &mut usize, found: &mut Vec<Explanation>) {
+    if *budget == 0 || found.len() >= MAX_NOTICES {
+        return;
+    }
+    *budget -= 1;
+    if let Some(notice) = notice::read(layer) {
+        let explanation = judge_notice(notice, &layer.wraps);
+        // The same notice is often there twice: as text and as HTML, inline and attached.
+        if !found.iter().any(|other| is_same(other, &explanation)) {
+            found.push(explanation);
+        }
+        return;
+    }
+    if depth < MAX_DEPTH {
+        for inner in layer.inner() {
+            walk(&inner, depth + 1, budget, found);
+        }
+    }
+}
+
+/// Whether two explanations speak of the same notice.
+fn is_same(a: &Explanation, b: &Explanation) -> bool {
+    a.report == b.report
+        && a.arrival_date == b.arrival_date
+        && a.original.message_id == b.original.message_id
+        && a.recipients.len() == b.recipients.len()
+        && a.recipients.iter().zip(&b.recipients).all(|(a, b)| {
+            a.address == b.address && a.cause == b.cause && a.diagnostic == b.diagnostic
+        })
+}
+
+/// Judges everything that a notice states.
+fn judge_notice(notice: Notice, wraps: &[Wrap]) -> Explanation {
+    let mut form: Vec<Form> = wraps.iter().map(|&wrap| form_of(wrap)).collect();
+    form.push(notice.form);
+    let recipients: Vec<Recipient> = notice
+        .statements
+        .into_iter()
+        .map(|statement| judge_statement(statement, notice.report, notice.dialect))
+        .collect();
+    Explanation {
+        report: notice.report,
+        form,
+        dialect: notice.dialect,
+        reporting_mta: notice.reporting_mta,
+        arrival_date: notice.arrival_date,
+        recipients,
+        original: notice.original,
+        instead: None,
+    }
+}
+
+const fn form_of(wrap: Wrap) -> Form {
+    match wrap {
+        Wrap::Attached => Form::ForwardedAttached,
+        Wrap::Inline => Form::ForwardedInline,
+        Wrap::Quoted => Form::Quoted,
+        Wrap::Pasted => Form::Pasted,
+        Wrap::Tnef => Form::Tnef,
+        Wrap::Msg => Form::Msg,
+    }
+}
+
+/// The cause that a report carries in its very kind, when it is no report of a failure.
+const fn cause_of_kind(report: Report, action: Option<Action>) -> Option<Cause> {
+    match (report, action) {
+        (Report::Feedback, _) => Some(Cause::AbuseReport),
+        (Report::AutoReply, _) => Some(Cause::AutoReply),
+        (Report::Challenge, _) => Some(Cause::ChallengeResponse),
+        (_, Some(Action::Delivered | Action::Relayed | Action::Expanded)) => Some(Cause::Delivered),
+        (Report::Delivered | Report::Relayed | Report::Expanded, None) => Some(Cause::Delivered),
+        _ => None,
+    }
+}
+
+fn judge_statement(
+    statement: Statement,
+    report: Report,
+    dialect: Option<&'static str>,
+) -> Recipient {
+    if let Some(cause) = cause_of_kind(report, statement.action) {
+        return without_failure(statement, cause);
+    }
+    let judgement = classify::judge(&Case {
+        texts: statement
+            .quotes
+            .iter()
+            .map(|quote| (quote.voice, quote.text.as_str()))
+            .collect(),
+        status: statement.status,
+        command: statement.command,
+        action: statement.action.or(match report {
+            Report::Delayed => Some(Action::Delayed),
+            Report::Failed => Some(Action::Failed),
+            _ => None,
+        }),
+        remote_host: statement.remote.host.as_deref(),
+        dialect,
+        expired: statement.expired,
+    });
+    let evidence = evidence(&statement.quotes, &judgement);
+    Recipient {
+        address: statement.address,
+        original_address: statement.original_address,
+        action: statement.action,
+        cause: judgement.cause,
+        permanent: judgement.permanent,
+        status: judgement.status.map(|(code, _)| code),
+        status_from: judgement.status.map(|(_, from)| from),
+        reply_code: judgement.reply_code,
+        smtp_command: statement.command.or(judgement.command),
+        remote_mta: statement.remote,
+        diagnostic: diagnostic(statement.quotes, &judgement),
+        dnsbl: judgement.listing,
+        retry_until: statement.retry_until,
+        expired: statement.expired,
+        confidence: judgement.confidence,
+        evidence,
+    }
+}
+
+/// A recipient about whom there is nothing to mend.
+fn without_failure(statement: Statement, cause: Cause) -> Recipient {
+    let evidence = statement.quotes.first().map(|quote| Evidence {
+        text: quote.text.clone(),
+        line: quote.line,
+        rule: None,
+    });
+    Recipient {
+        address: statement.address,
+        original_address: statement.original_address,
+        action: statement.action,
+        cause,
+        permanent: None,
+        status: statement.status,
+        status_from: statement
+            .status
+            .map(|_| crate::bounce::explanation::StatusFrom::Report),
+        reply_code: None,
+        smtp_command: None,
+        remote_mta: statement.remote,
+        diagnostic: statement.quotes.into_iter().next().map(|quote| quote.text),
+        dnsbl: None,
+        retry_until: None,
+        expired: false,
+        confidence: Confidence::High,
+        evidence: evidence.into_iter().collect(),
+    }
+}
+
+/// The quote that decided comes first, then the other words of servers; prose only when it
+/// decided, since it repeats what the servers say.
+fn evidence(quotes: &[Quote], judgement: &Judgement) -> Vec<Evidence> {
+    let deciding = judgement.decided_by.map(|by| by.text);
+    let first = deciding
+        .and_then(|index| quotes.get(index))
+        .map(|quote| Evidence {
+            text: quote.text.clone(),
+            line: quote.line,
+            rule: judgement.decided_by.map(|by| by.rule),
+        });
+    let others = quotes
+        .iter()
+        .enumerate()
+        .filter(|&(index, quote)| {
+            Some(index) != deciding && (quote.voice != Voice::Prose || deciding.is_none())
+        })
+        .map(|(_, quote)| Evidence {
+            text: quote.text.clone(),
+            line: quote.line,
+            rule: None,
+        });
+    first.into_iter().chain(others).collect()
+}
+
+/// The words shown as the diagnostic: of the refusing server, else of the reporting one, else
+/// those that decided.
+fn diagnostic(quotes: Vec<Quote>, judgement: &Judgement) -> Option<String> {
+    let deciding = judgement.decided_by.map(|by| by.text);
+    let best = quotes
+        .iter()
+        .enumerate()
+        .min_by_key(|&(index, quote)| (quote.voice, Some(index) != deciding, index))
+        .map(|(index, _)| index)?;
+    quotes.into_iter().nth(best).map(|quote| quote.text)
+}
