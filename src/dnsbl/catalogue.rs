@@ -1,5 +1,6 @@
 //! The lists that are known, as `data/dnsbl.toml` has them. All of it is in static tables.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 include!(concat!(env!("OUT_DIR"), "/dnsbl_catalogue.rs"));
@@ -67,6 +68,21 @@ pub struct Subjects {
     pub ipv4: bool,
     pub ipv6: bool,
     pub domain: bool,
+}
+
+impl Subjects {
+    /// The ids used in JSON and in the data.
+    pub fn ids(self) -> Vec<&'static str> {
+        let all = [
+            (self.ipv4, "ipv4"),
+            (self.ipv6, "ipv6"),
+            (self.domain, "domain"),
+        ];
+        all.into_iter()
+            .filter(|(has, _)| *has)
+            .map(|(_, id)| id)
+            .collect()
+    }
 }
 
 /// What an answer of a list says about its subject.
@@ -168,6 +184,29 @@ impl Pattern {
                 let [a, b, c, last] = answer.octets();
                 [a, b, c] == [127, 0, 0] && last & bit != 0
             }
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Range(first, last) if first == last => Ipv4Addr::from(first).fmt(f),
+            Self::Range(first, last) => {
+                write!(f, "{}-{}", Ipv4Addr::from(first), Ipv4Addr::from(last))
+            }
+            Self::Masked(mask, value) => {
+                let octets = mask.to_be_bytes().into_iter().zip(value.to_be_bytes());
+                for (n, (mask, value)) in octets.enumerate() {
+                    let dot = if n == 0 { "" } else { "." };
+                    match mask {
+                        0 => write!(f, "{dot}*")?,
+                        _ => write!(f, "{dot}{value}")?,
+                    }
+                }
+                Ok(())
+            }
+            Self::Bit(bit) => write!(f, "bit {bit}"),
         }
     }
 }

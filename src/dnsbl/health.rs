@@ -73,7 +73,7 @@ fn diagnose(listed: Point, clean: Point) -> Health {
         }
         (Point::On(_), Point::On(_)) => Health::ListsEverything,
         (Point::On(_), _) => Health::Healthy,
-        (Point::Off, Point::Off | Point::NotAsked | Point::NoData) => Health::Empty,
+        (Point::Off, Point::Off | Point::NoData) => Health::Empty,
         (Point::Failed(failure), Point::Failed(_) | Point::NotAsked) => Health::Down(failure),
         (Point::NotAsked, Point::NotAsked) => Health::Untestable,
         (Point::NotAsked, Point::On(_)) => Health::ListsEverything,
