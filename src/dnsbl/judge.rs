@@ -169,7 +169,7 @@ mod tests {
         .remove(0)
     }
 
-    fn status(zone: &str, codes: &[[u8; 4]], health: Option<Health>) -> Status {
+    fn status(zone: &str, codes: &[[u8; 4]], health: Option<&Health>) -> Status {
         let source = source(zone);
         let heard = match codes {
             [] => Heard::Absent,
@@ -178,7 +178,7 @@ mod tests {
                 Heard::Answer(reading::read(&source, &codes))
             }
         };
-        judge(&source, &heard, health.as_ref()).0
+        judge(&source, &heard, health).0
     }
 
     const LISTED: &[[u8; 4]] = &[[127, 0, 0, 2]];
@@ -199,7 +199,7 @@ mod tests {
             status("multi.uribl.com", &[[127, 0, 0, 1]], None),
             Status::Refused
         );
-        let unknown = Some(Health::ListsEverything);
+        let unknown = Some(&Health::ListsEverything);
         assert_eq!(
             status("bl.corp.example", &[[127, 0, 0, 1]], unknown),
             Status::Refused
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn situation_3_a_list_that_lists_the_world_is_dead() {
-        let everything = || Some(Health::ListsEverything);
+        let everything = || Some(&Health::ListsEverything);
         assert_eq!(
             status("bl.corp.example", LISTED, everything()),
             Status::Dead
@@ -247,7 +247,7 @@ mod tests {
     fn situation_6_an_empty_closed_list_is_not_an_all_clear() {
         assert_eq!(status("dnsbl.sorbs.net", &[], None), Status::Dead);
         assert_eq!(
-            status("bl.corp.example", &[], Some(Health::Empty)),
+            status("bl.corp.example", &[], Some(&Health::Empty)),
             Status::Untrusted
         );
     }
@@ -298,11 +298,11 @@ mod tests {
     #[test]
     fn situation_11_no_data_is_clean_and_a_zone_that_is_not_there_is_not() {
         assert_eq!(
-            status("bl.corp.example", &[], Some(Health::Unsure)),
+            status("bl.corp.example", &[], Some(&Health::Unsure)),
             Status::Clean
         );
         assert_eq!(
-            status("bl.corp.example", &[], Some(Health::Empty)),
+            status("bl.corp.example", &[], Some(&Health::Empty)),
             Status::Untrusted
         );
     }
@@ -312,7 +312,7 @@ mod tests {
         let asked_on = status(
             "list.dnswl.org",
             &[[127, 0, 10, 3]],
-            Some(Health::ListsEverything),
+            Some(&Health::ListsEverything),
         );
         assert_eq!(asked_on, Status::Refused);
     }
@@ -320,15 +320,15 @@ mod tests {
     #[test]
     fn a_listing_of_a_healthy_list_is_a_listing() {
         assert_eq!(
-            status("bl.spamcop.net", LISTED, Some(Health::Healthy)),
+            status("bl.spamcop.net", LISTED, Some(&Health::Healthy)),
             Status::Listed
         );
         assert_eq!(
-            status("bl.spamcop.net", LISTED, Some(Health::Untestable)),
+            status("bl.spamcop.net", LISTED, Some(&Health::Untestable)),
             Status::Listed
         );
         assert_eq!(
-            status("dnsbl.sorbs.net", LISTED, Some(Health::Healthy)),
+            status("dnsbl.sorbs.net", LISTED, Some(&Health::Healthy)),
             Status::Listed
         );
         assert_eq!(status("dnsbl.sorbs.net", LISTED, None), Status::Dead);

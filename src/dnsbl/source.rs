@@ -27,12 +27,14 @@ pub struct Source {
     pub answers: Vec<Meaning>,
     /// The user named it: it is asked about everything and its silence is explained.
     pub named: bool,
+    /// Whether its test entries can be asked.
+    pub tests: bool,
     /// Why it is not asked at all.
     pub barred: Option<&'static str>,
 }
 
 /// A zone of the user's own, from the configuration.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OwnZone {
     /// The zone.
     pub zone: String,
@@ -44,6 +46,21 @@ pub struct OwnZone {
     pub sense: Option<String>,
     /// Its codes and what they mean.
     pub codes: Vec<(String, String)>,
+    /// Whether it has the test entries of RFC 5782; without them its silence is believed.
+    pub tests: bool,
+}
+
+impl Default for OwnZone {
+    fn default() -> Self {
+        Self {
+            zone: String::new(),
+            name: None,
+            weight: None,
+            sense: None,
+            codes: Vec::new(),
+            tests: true,
+        }
+    }
 }
 
 /// What to ask.
@@ -180,6 +197,7 @@ impl Source {
             subjects: list.subjects,
             answers: list.answers.to_vec(),
             named: false,
+            tests: true,
             barred: None,
         }
     }
@@ -230,6 +248,7 @@ fn unknown_zone(zone: Name) -> Source {
         },
         answers: Vec::new(),
         named: true,
+        tests: true,
         barred: None,
     }
 }
@@ -240,6 +259,7 @@ fn own_zone(own: &OwnZone) -> Result<Source, BadChoice> {
         value: value.to_string(),
     };
     let mut source = named_zone(&own.zone)?;
+    source.tests = own.tests;
     if let Some(name) = &own.name {
         source.name.clone_from(name);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use ipnet::IpNet;
 
-use crate::dns::{Data, Kind, Lookup, Name, Patience, Question};
+use crate::dns::{Data, Kind, Lookup, Name, Patience, Question, Reply};
 use crate::dnsbl::scope::Scope;
 use crate::dnsbl::subject::Subject;
 
@@ -196,7 +196,7 @@ async fn addresses(
     };
     replies
         .iter()
-        .flat_map(|reply| reply.data())
+        .flat_map(Reply::data)
         .filter_map(ip)
         .collect()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::dns::servers::public_operator;
-use crate::dns::{Data, Failure, Kind, Lookup, Name, Patience, Question};
+use crate::dns::{Data, Failure, Kind, Lookup, Name, Patience, Question, Reply};
 
 /// Why nothing can be believed, or nothing was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) async fn examine(lookup: &impl Lookup, wait: Duration) -> Option<Dist
     let replies = join_all(asked).await;
     let rewritten = replies
         .iter()
-        .flat_map(|reply| reply.data())
+        .flat_map(Reply::data)
         .find_map(|data| match data {
             Data::A(ip) => Some(Distrust::Rewrites((*ip).into())),
             _ => None,
