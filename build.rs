@@ -10,6 +10,8 @@ mod catalogue;
 mod dialects;
 #[path = "build/emit.rs"]
 mod emit;
+#[path = "build/lists.rs"]
+mod lists;
 #[path = "build/literals.rs"]
 mod literals;
 #[path = "build/rules.rs"]
@@ -25,6 +27,7 @@ fn main() -> Result<(), String> {
     )?;
     emit::write("dialects.rs", &dialects::tables()?)?;
     emit::write("scan_sample.rs", &literals::sample()?)?;
+    emit::write("lists.rs", &lists::table()?)?;
     emit::write("rules.rs", &rules::table()?)?;
     Ok(())
 }

@@ -12,11 +12,13 @@ use std::fmt::Write as _;
 use regex_syntax::hir::{Hir, HirKind};
 use serde::Deserialize;
 
-use crate::{emit, literals};
+use crate::{emit, lists, literals};
 
 #[path = "../src/bounce/classify/plain.rs"]
 mod plain;
 
+/// The rule that gets a pattern for every known list.
+const ZONES: &str = "dnsbl/zone-of-a-list";
 /// Macros may use macros, to this depth.
 const NESTING: usize = 6;
 /// More groups would hardly save a match.
@@ -72,6 +74,9 @@ struct Scope {
     /// Dialects of the notice.
     #[serde(default)]
     dialects: Vec<String>,
+    /// The reporting server itself speaks, about an address that is not its own.
+    #[serde(default)]
+    foreign: bool,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +103,12 @@ pub(crate) fn table() -> Result<String, String> {
             rules.extend(file.rule);
         }
     }
+    // A list that is named by its zone needs no words around it.
+    let zones = rules.iter_mut().find(|rule| rule.id == ZONES);
+    zones
+        .ok_or(format!("no rule {ZONES}"))?
+        .pieces
+        .extend(lists::patterns()?);
     // The first match wins: heavy rules first, and a stable order among equals.
     rules.sort_by_key(|rule| std::cmp::Reverse(rule.weight));
     let causes = causes()?;
@@ -448,7 +459,7 @@ fn write(
             .collect();
         let _ = writeln!(
             out,
-            "Rule {{ id: {:?}, cause: Cause::{}, weight: {}, confidence: {}, unless: {:?}, hosts: &{}, replies: &{}, commands: &[{}], dialects: &{} }},",
+            "Rule {{ id: {:?}, cause: Cause::{}, weight: {}, confidence: {}, unless: {:?}, hosts: &{}, replies: &{}, commands: &[{}], dialects: &{}, foreign: {} }},",
             rule.id,
             variant(&rule.cause),
             rule.weight,
@@ -466,6 +477,7 @@ fn write(
                 .map(|c| format!("Command::{c},"))
                 .collect::<String>(),
             emit::strings(&rule.scope.dialects),
+            rule.scope.foreign,
         );
     }
     let _ = writeln!(out, "];\nstatic UNITS: &[Unit; {}] = &[", units.len());

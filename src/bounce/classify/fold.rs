@@ -9,7 +9,7 @@
 mod plain;
 mod token;
 
-use token::Token;
+pub(crate) use token::Token as Kind;
 
 /// Stands for an e-mail address.
 pub(crate) const ADDRESS: u8 = 1;
@@ -26,17 +26,35 @@ pub(crate) const PIECE: u8 = 5;
 /// hostile text bounded.
 const LIMIT: usize = 16 * 1024;
 
+/// Where a piece that was replaced stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// The place of its sign in the words.
+    pub(crate) at: usize,
+    /// Its bytes in the text that was folded.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
 /// A folded text: the words, then the pieces that were replaced in them.
 #[derive(Debug, Default)]
 pub(crate) struct Folded {
     bytes: Vec<u8>,
     words: usize,
+    spans: Vec<Span>,
 }
 
 impl Folded {
     /// Words and pieces, for the scan.
     pub(crate) fn all(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The pieces again, with their places in the text.
+    pub(crate) fn spans(&self) -> &[Span] {
+        &self.spans
     }
 
     /// The words.
@@ -65,7 +83,7 @@ pub(crate) fn fold(text: &str) -> Folded {
                 folder.sign(c as u8);
                 rest = rest.get(1..).unwrap_or_default();
             } else {
-                folder.chunk(rest.get(..len).unwrap_or_default());
+                folder.chunk(rest.get(..len).unwrap_or_default(), text.len() - rest.len());
                 rest = rest.get(len..).unwrap_or_default();
             }
         } else {
@@ -102,6 +120,7 @@ fn chunk_len(bytes: &[u8]) -> usize {
 struct Folder {
     words: Vec<u8>,
     pieces: Vec<u8>,
+    spans: Vec<Span>,
     /// The reply code of a multi-line reply, and its enhanced code: both come again in each line.
     repeated: Option<[u8; 3]>,
     repeated_enhanced: Option<Vec<u8>>,
@@ -183,23 +202,31 @@ impl Folder {
         }
     }
 
-    fn chunk(&mut self, chunk: &str) {
+    /// `at`: where the chunk begins in the text.
+    fn chunk(&mut self, chunk: &str, at: usize) {
         let bytes = chunk.as_bytes();
         self.quote_off(bytes.first().is_some_and(u8::is_ascii_alphabetic));
         let bytes = self.continuation(bytes);
+        let at = at + chunk.len() - bytes.len();
         // Only what has one of these signs can be more than a word.
         if !bytes.iter().any(|b| matches!(b, b'@' | b'.' | b':')) {
             return self.text(bytes);
         }
-        let Some((range, kind)) = Token::find(bytes) else {
+        let Some((range, kind)) = Kind::find(bytes) else {
             return self.text(bytes);
         };
         self.text(bytes.get(..range.start).unwrap_or_default());
+        self.spans.push(Span {
+            kind,
+            at: self.words.len(),
+            start: at + range.start,
+            end: at + range.end,
+        });
         self.push(match kind {
-            Token::Address => ADDRESS,
-            Token::Link => LINK,
-            Token::Ip => IP,
-            Token::Host => HOST,
+            Kind::Address => ADDRESS,
+            Kind::Link => LINK,
+            Kind::Ip => IP,
+            Kind::Host => HOST,
         });
         self.pieces.push(PIECE);
         let piece = bytes.get(range.clone()).unwrap_or_default();
@@ -239,7 +266,9 @@ impl Folder {
                     let enhanced = tail.iter().all(|b| b.is_ascii_digit() || *b == b'.');
                     self.repeated_enhanced = (enhanced && !tail.is_empty()).then(|| tail.to_vec());
                 }
-                bytes
+                self.words.extend_from_slice(&code);
+                self.push(b' ');
+                tail
             }
             _ => bytes,
         }
@@ -276,6 +305,7 @@ impl Folder {
         Folded {
             bytes: self.words,
             words,
+            spans: self.spans,
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::codes::{self, Trust};
 use super::fold::fold;
+use super::listing;
 use super::rules::{self, CERTAIN, Rule, SPECIFIC, Setting};
 use super::{Case, Deciding, Judgement};
 use crate::bounce::cause::Cause;
-use crate::bounce::explanation::{Action, Command, Confidence, StatusFrom};
-use crate::bounce::notice::Voice;
+use crate::bounce::explanation::{Action, Command, Confidence, Listing, StatusFrom};
 use crate::bounce::reply::{self, Reply};
 use crate::message::status::EnhancedCode;
 
@@ -30,7 +30,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
         status,
         reply_code: facts.reply.code,
         command: facts.command,
-        listing: None,
+        listing: facts.listing(case, cause, decided_by),
         decided_by,
     }
 }
@@ -41,7 +41,7 @@ struct Facts<'a> {
     reply: Reply<'a>,
     command: Option<Command>,
     /// The heaviest rule of each text.
-    read: Vec<(usize, Voice, &'static Rule)>,
+    read: Vec<(usize, &'static Rule)>,
     words: bool,
 }
 
@@ -66,15 +66,14 @@ impl<'a> Facts<'a> {
             reply: best.code,
             command,
             dialect: case.dialect,
+            foreign: best.code.is_none() && !at_home(case),
         };
         let read = case
             .texts
             .iter()
             .take(TEXTS)
             .enumerate()
-            .filter_map(|(index, (voice, text))| {
-                Some((index, *voice, rules::first(&fold(text), &setting)?))
-            })
+            .filter_map(|(index, (_, text))| Some((index, read(text, &setting)?)))
             .collect();
         Self {
             reply: best,
@@ -88,7 +87,7 @@ impl<'a> Facts<'a> {
         if let Some(Action::Delivered | Action::Relayed | Action::Expanded) = case.action {
             return (Cause::Delivered, Confidence::High, None);
         }
-        if let Some(&(text, _, rule)) = self.read.iter().find(|(_, _, r)| r.weight >= SPECIFIC) {
+        if let Some(&(text, rule)) = self.read.iter().find(|(_, r)| r.weight >= SPECIFIC) {
             let deciding = Deciding {
                 text,
                 rule: rule.id,
@@ -100,9 +99,9 @@ impl<'a> Facts<'a> {
         let generic = self
             .read
             .iter()
-            .filter(|(_, _, r)| r.weight >= rules::GENERIC)
-            .max_by_key(|(i, _, r)| (r.weight, usize::MAX - i));
-        let generic = generic.map(|&(text, _, rule)| {
+            .filter(|(_, r)| r.weight >= rules::GENERIC)
+            .max_by_key(|(i, r)| (r.weight, usize::MAX - i));
+        let generic = generic.map(|&(text, rule)| {
             let deciding = Deciding {
                 text,
                 rule: rule.id,
@@ -136,7 +135,7 @@ impl<'a> Facts<'a> {
         {
             return (cause, Confidence::Low, None);
         }
-        let late = self.read.first().map(|&(text, _, rule)| {
+        let late = self.read.first().map(|&(text, rule)| {
             (
                 rule.cause,
                 self.confidence(case, rule),
@@ -161,6 +160,25 @@ impl<'a> Facts<'a> {
             ),
             _ => late.unwrap_or((Cause::Unknown, Confidence::Low, None)),
         }
+    }
+
+    /// The listing, from the text that told of it.
+    fn listing(
+        &self,
+        case: &Case<'_>,
+        cause: Cause,
+        decided_by: Option<Deciding>,
+    ) -> Option<Listing> {
+        let &(_, text) = case
+            .texts
+            .get(decided_by?.text)
+            .filter(|_| cause == Cause::Dnsbl)?;
+        let said = reply::find(text).text;
+        let mut found = listing::read(said, &fold(said));
+        if found.zone.is_none() && found.list.is_none() && said.len() < text.len() {
+            found = listing::read(text, &fold(text));
+        }
+        Some(found)
     }
 
     /// High when the server says so itself: a provider's own code, or words and number agree.
@@ -211,6 +229,56 @@ impl<'a> Facts<'a> {
             .or_else(|| case.status.and_then(class))
             .or(cause.usually_permanent())
     }
+}
+
+/// The heaviest rule of a text: of the reply itself, since what stands around it ("was rejected by
+/// the server of the recipient's domain", "after MAIL FROM") is the reporting server's frame; only
+/// when the reply says nothing of its own, of the whole.
+fn read(text: &str, setting: &Setting<'_>) -> Option<&'static Rule> {
+    let said = said(text);
+    let inner = rules::first(&fold(said), setting);
+    if said.len() == text.len() || inner.is_some_and(|rule| rule.weight >= rules::GENERIC) {
+        return inner;
+    }
+    rules::first(&fold(text), setting).or(inner)
+}
+
+/// Words of reporting servers after which the other server speaks (Postfix, IronPort).
+const FRAMES: [&str; 2] = [" said: ", " - Unknown address error "];
+
+/// The words of the reply in a text, without the frame around them.
+fn said(text: &str) -> &str {
+    let found = reply::find(text);
+    let said = match found.code {
+        Some(_) => found.text,
+        None => FRAMES
+            .iter()
+            .find_map(|frame| text.split_once(frame))
+            .map_or(text, |(_, said)| said),
+    };
+    let end = said.rfind(" (in reply to ").unwrap_or(said.len());
+    said.get(..end).unwrap_or(said)
+}
+
+/// True when the recipient's domain and the reporting server's name belong together.
+fn at_home(case: &Case<'_>) -> bool {
+    let (Some(recipient), Some(reporter)) = (case.recipient, case.reporter) else {
+        return false;
+    };
+    let domain = recipient.rsplit('@').next().unwrap_or(recipient);
+    let ends = |long: &str, short: &str| {
+        let (long, short) = (long.as_bytes(), short.as_bytes());
+        long.len() >= short.len()
+            && long
+                .get(long.len() - short.len()..)
+                .is_some_and(|tail| tail.eq_ignore_ascii_case(short))
+    };
+    // mx.example.com serves example.com and mail.example.com, but two names under one top-level
+    // domain have nothing in common.
+    let parent = reporter
+        .split_once('.')
+        .map_or(reporter, |(_, parent)| parent);
+    ends(reporter, domain) || (parent.contains('.') && ends(domain, parent))
 }
 
 const fn sure(trust: Trust) -> Confidence {

@@ -8,6 +8,7 @@
 mod codes;
 mod fold;
 mod judge;
+mod listing;
 mod rules;
 
 pub use judge::judge;
@@ -28,6 +29,10 @@ pub struct Case<'a> {
     pub command: Option<Command>,
     /// The action of the report.
     pub action: Option<Action>,
+    /// The recipient: with `reporter` it tells whether the reporting server speaks of its own users.
+    pub recipient: Option<&'a str>,
+    /// The name of the reporting server.
+    pub reporter: Option<&'a str>,
     /// The name of the refusing server: it chooses the provider's own codes.
     pub remote_host: Option<&'a str>,
     /// The dialect of the notice.

@@ -36,6 +36,7 @@ pub(super) struct Rule {
     replies: &'static [u16],
     commands: &'static [Command],
     dialects: &'static [&'static str],
+    foreign: bool,
 }
 
 /// One pattern of a rule. Units stand in the order of their rules, the heaviest first.
@@ -61,6 +62,8 @@ pub(super) struct Setting<'a> {
     pub(super) reply: Option<u16>,
     pub(super) command: Option<Command>,
     pub(super) dialect: Option<&'a str>,
+    /// The reporting server itself speaks, about an address that is not its own.
+    pub(super) foreign: bool,
 }
 
 static COMPILED: [OnceLock<Option<Regex>>; UNITS.len()] = [const { OnceLock::new() }; UNITS.len()];
@@ -166,6 +169,7 @@ impl Rule {
             && (self.replies.is_empty() || reply())
             && (self.commands.is_empty() || command())
             && (self.dialects.is_empty() || dialect())
+            && (!self.foreign || setting.foreign)
     }
 }
 
@@ -184,6 +188,7 @@ mod tests {
                 .map(|&r| if r < 10 { r * 100 + 50 } else { r }),
             command: rule.commands.first().copied(),
             dialect: rule.dialects.first().copied(),
+            foreign: rule.foreign,
         }
     }
 

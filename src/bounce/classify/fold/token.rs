@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// What a piece of a chunk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     Address,
     Link,
     Ip,
