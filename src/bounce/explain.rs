@@ -80,10 +80,11 @@ fn is_same(a: &Explanation, b: &Explanation) -> bool {
 fn judge_notice(notice: Notice, wraps: &[Wrap]) -> Explanation {
     let mut form: Vec<Form> = wraps.iter().map(|&wrap| form_of(wrap)).collect();
     form.push(notice.form);
+    let reporter = notice.reporting_mta.as_deref();
     let recipients: Vec<Recipient> = notice
         .statements
         .into_iter()
-        .map(|statement| judge_statement(statement, notice.report, notice.dialect))
+        .map(|statement| judge_statement(statement, notice.report, notice.dialect, reporter))
         .collect();
     Explanation {
         report: notice.report,
@@ -124,6 +125,7 @@ fn judge_statement(
     statement: Statement,
     report: Report,
     dialect: Option<&'static str>,
+    reporter: Option<&str>,
 ) -> Recipient {
     if let Some(cause) = cause_of_kind(report, statement.action) {
         return without_failure(statement, cause);
@@ -141,6 +143,8 @@ fn judge_statement(
             Report::Failed => Some(Action::Failed),
             _ => None,
         }),
+        recipient: statement.address.as_deref(),
+        reporter,
         remote_host: statement.remote.host.as_deref(),
         dialect,
         expired: statement.expired,
