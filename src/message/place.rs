@@ -128,20 +128,38 @@ impl<'x> Place<'x> {
 }
 
 /// Turns pairs of (byte of the text, byte of the source), both rising, into marks of the text.
+/// From a pair to the next one text and source run in step.
 pub(crate) fn translate(pairs: &[(usize, usize)], outer: &[Mark]) -> Vec<Mark> {
-    if outer.is_empty() {
+    let Some(first) = outer.first() else {
         return Vec::new();
-    }
-    let mut next = 0;
-    let mut line = outer.first().map_or(1, |m| m.line);
+    };
     let mut marks: Vec<Mark> = Vec::with_capacity(pairs.len());
-    for &(at, from) in pairs {
+    let mut push = |at: usize, line: u32| {
+        if marks.last().is_none_or(|m| m.line != line) {
+            marks.push(Mark { at, line });
+        }
+    };
+    let mut next = 0;
+    let mut line = first.line;
+    for (n, &(at, from)) in pairs.iter().enumerate() {
         while let Some(mark) = outer.get(next).filter(|m| m.at <= from) {
             line = mark.line;
             next += 1;
         }
-        if marks.last().is_none_or(|m| m.line != line) {
-            marks.push(Mark { at, line });
+        push(at, line);
+        // A stretch may be longer than a line of the input: soft line ends were undone in it.
+        let (until_at, until) = pairs
+            .get(n + 1)
+            .copied()
+            .unwrap_or((usize::MAX, usize::MAX));
+        while let Some(mark) = outer.get(next).filter(|m| m.at < until) {
+            let inside = at.saturating_add(mark.at - from);
+            if inside >= until_at {
+                break;
+            }
+            line = mark.line;
+            push(inside, line);
+            next += 1;
         }
     }
     marks

@@ -96,7 +96,6 @@ const LABELS: [(Role, &[&str]); 6] = [
             "date",
             "sent on",
             "date sent",
-            "received",
             "gesendet",
             "gesendet am",
             "datum",

@@ -29,6 +29,9 @@ pub const MAX_LAYERS: usize = 500;
 /// Attachments larger than this are no forwarded mail that a person sends.
 const MAX_ATTACHMENT: usize = 64 << 20;
 
+/// No program indents deeper.
+const MAX_INDENT: usize = 16;
+
 impl Layer<'_> {
     /// The layers directly inside this one, in their order.
     pub fn inner(&self) -> Vec<Layer<'_>> {
@@ -175,29 +178,39 @@ fn text<'b>(block: &'b Block<'_>) -> Vec<Layer<'b>> {
 }
 
 fn peel(text: &str, marks: &[Mark], all: &mut Vec<Layer<'static>>) {
-    let (source, forwards) = forward::find(text);
+    let (mut source, mut forwards) = forward::find(text);
+    let indented = piece::unindent(text, text.len());
     // What stands in a forward is found in the next step, not twice.
-    let end = source
+    let mut end = source
         .or(forwards.first().map(|f| f.start))
         .unwrap_or(text.len());
+    // An indented source of a mail looks like a forward, but has MIME to undo.
+    let mail = indented.filter(|piece| {
+        let start = piece.pairs.first().map_or(text.len(), |(_, from)| *from);
+        let header = open::starts_header(piece.text.as_bytes(), 0);
+        // The line of the first label starts before its indentation.
+        header && start.saturating_sub(MAX_INDENT) <= end
+    });
+    if let Some(piece) = &mail {
+        end = end.min(piece.pairs.first().map_or(0, |(_, from)| *from));
+        source = None;
+        forwards.clear();
+    }
     if let Some(piece) = piece::unquote(text, end) {
         all.push(built(piece, marks, Wrap::Quoted));
     } else if let Some(piece) = piece::unindent(text, end) {
         all.push(built(piece, marks, Wrap::Pasted));
     }
+    if let Some(piece) = mail {
+        all.push(built(piece, marks, Wrap::Pasted));
+    }
     if let Some(start) = source {
-        all.push(built(
-            Piece::stretch(text, start, text.len()),
-            marks,
-            Wrap::Pasted,
-        ));
+        let piece = Piece::stretch(text, start, text.len());
+        all.push(built(piece, marks, Wrap::Pasted));
     }
     for forward in forwards {
-        let mut layer = built(
-            Piece::stretch(text, forward.body, forward.end),
-            marks,
-            Wrap::Inline,
-        );
+        let piece = Piece::stretch(text, forward.body, forward.end);
+        let mut layer = built(piece, marks, Wrap::Inline);
         if layer.head.fields.is_empty() {
             layer.head = copied(&forward, marks);
         }
