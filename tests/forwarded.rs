@@ -2,9 +2,11 @@
 //! some layer holds the address of each recipient and the words of the diagnosis.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::expect_used
+    clippy::string_slice,
+    clippy::print_stdout
 )]
 
 use std::collections::BTreeSet;
@@ -122,4 +124,29 @@ fn every_form_of_forward_leads_to_the_text_of_the_bounce() {
         failures.len(),
         failures.join("\n")
     );
+}
+
+#[test]
+fn messages_side_by_side_are_all_reached() {
+    let text = std::fs::read_to_string(folder().join("several.jsonl")).unwrap();
+    for label in text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+    {
+        let path = folder().join(label["file"].as_str().unwrap());
+        let items = mailtrace::message::source::read(&[path]);
+        let texts: Vec<_> = items
+            .map(|item| all_texts(&item.content.unwrap()))
+            .collect();
+        for message in label["messages"].as_array().unwrap() {
+            for recipient in message["recipients"].as_array().unwrap() {
+                let address = recipient["address"].as_str().unwrap();
+                let reached = texts
+                    .iter()
+                    .flatten()
+                    .any(|(_, text)| text.contains(address));
+                assert!(reached, "{}: {address}", label["file"]);
+            }
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! Any bytes: no panic, bounded depth, time that grows with the size and not with its square.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::expect_used
+    clippy::string_slice,
+    clippy::print_stdout
 )]
 
 use std::fs;

@@ -1,9 +1,11 @@
 //! Evidence names the line of what the user gave, through every encoding and quotation.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::expect_used
+    clippy::string_slice,
+    clippy::print_stdout
 )]
 
 use std::fs;

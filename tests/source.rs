@@ -1,9 +1,11 @@
 //! Reading files, folders, boxes and streams as the commands do.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::expect_used
+    clippy::string_slice,
+    clippy::print_stdout
 )]
 
 use std::fs;
