@@ -11,6 +11,7 @@ pub fn text(source: &str) -> (String, Vec<(usize, usize)>) {
         out: String::with_capacity(source.len() / 2),
         pairs: Vec::new(),
         pre: 0,
+        quotes: Vec::new(),
         no_comment_end: false,
     };
     page.run();
@@ -23,6 +24,8 @@ struct Page<'s> {
     pairs: Vec<(usize, usize)>,
     /// How many `<pre>` are open.
     pre: u32,
+    /// The open `<blockquote>`s; true for those that quote another mail.
+    quotes: Vec<bool>,
     /// No `-->` follows any more: looking again and again would not be linear.
     no_comment_end: bool,
 }
@@ -81,13 +84,25 @@ impl<'s> Page<'s> {
     }
 
     fn mark(&mut self, from: usize) {
+        // A quotation reads as in plain text: each line with its marks.
+        if self.out.is_empty() || self.out.ends_with('\n') {
+            let depth = self.quotes.iter().filter(|quote| **quote).count();
+            self.out.extend(std::iter::repeat_n("> ", depth));
+        }
         self.pairs.push((self.out.len(), from));
     }
 
     fn words(&mut self, text: &str, at: usize) {
         if self.pre > 0 {
-            self.mark(at);
-            self.out.push_str(text);
+            let mut from = at;
+            for line in text.split_inclusive('\n') {
+                // Empty lines get no marks: they would make a small page large.
+                if !line.trim().is_empty() {
+                    self.mark(from);
+                }
+                self.out.push_str(line);
+                from += line.len();
+            }
             return;
         }
         let mut from = at;
@@ -168,10 +183,25 @@ impl<'s> Page<'s> {
                     self.out.push('\n');
                 }
                 self.new_line();
+                if block == "blockquote" {
+                    self.quote(rest.get(..len).unwrap_or_default(), closing);
+                }
             }
             _ => {}
         }
         len
+    }
+
+    /// Mail programs tell quotations (`type="cite"`, `class="gmail_quote"`) from mere indentation.
+    fn quote(&mut self, tag: &str, closing: bool) {
+        const MAX_DEPTH: usize = 10;
+        if closing {
+            self.quotes.pop();
+        } else if self.quotes.len() < MAX_DEPTH {
+            let tag = tag.to_ascii_lowercase();
+            self.quotes
+                .push(tag.contains("cite") || tag.contains("quote_") || tag.contains("_quote"));
+        }
     }
 
     fn hidden(&self, rest: &str, from: usize, name: &str) -> usize {
@@ -265,6 +295,13 @@ mod tests {
             text("to <bob@example.com>: 1 < 2").0,
             "to <bob@example.com>: 1 < 2"
         );
+    }
+
+    #[test]
+    fn quotations_are_marked_as_in_plain_text() {
+        let page = "Me:<blockquote type=\"cite\"><p>a</p><blockquote class=gmail_quote>b<br>c</blockquote>\
+            <pre>d\n e</pre></blockquote>f<blockquote>g</blockquote>";
+        assert_eq!(text(page).0, "Me:\n> a\n> > b\n> > c\n> d\n>  e\nf\ng\n");
     }
 
     #[test]
