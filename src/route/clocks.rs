@@ -2,6 +2,7 @@
 //! of them is wrong, and the neighbours tell which. Lines of one host share its clock.
 
 use crate::route::hop::Hop;
+use crate::route::net;
 
 /// Differences up to this many seconds below zero are noise.
 const NOISE_S: i64 = 2;
@@ -31,6 +32,8 @@ pub(crate) struct Clash {
     pub(crate) wrong: Option<Wrong>,
     /// The difference is a whole number of half hours: a wrong zone.
     pub(crate) zone: bool,
+    /// The wrong clock stands between two that agree; else two on one side agree against it.
+    pub(crate) between: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +62,7 @@ struct Clock {
 pub(crate) fn judge(hops: &mut [Hop], written: Option<i64>) -> Clocks {
     delays(hops);
     let mut clocks = group(hops);
-    let clashes = clashes(&mut clocks, written);
+    let clashes = clashes(hops, &mut clocks, written);
     let mut result = Clocks {
         clashes,
         ..Clocks::default()
@@ -112,7 +115,16 @@ fn group(hops: &[Hop]) -> Vec<Clock> {
     clocks
 }
 
-fn clashes(clocks: &mut [Clock], written: Option<i64>) -> Vec<Clash> {
+/// Whether two clocks belong to different organisations.
+fn apart(hops: &[Hop], one: Option<&Clock>, other: Option<&Clock>) -> bool {
+    let name = |c: Option<&Clock>| c.and_then(|c| hops.get(c.first)).and_then(|h| h.by.best_name());
+    match (name(one), name(other)) {
+        (Some(a), Some(b)) => !net::same_organisation(a, b),
+        _ => false,
+    }
+}
+
+fn clashes(hops: &[Hop], clocks: &mut [Clock], written: Option<i64>) -> Vec<Clash> {
     let mut found = Vec::new();
     for k in 1..clocks.len() {
         let at = |n: usize| clocks.get(n).copied();
@@ -123,12 +135,8 @@ fn clashes(clocks: &mut [Clock], written: Option<i64>) -> Vec<Clash> {
         if gap >= -NOISE_S {
             continue;
         }
-        let before = k
-            .checked_sub(2)
-            .and_then(at)
-            .filter(|c| !c.unusable)
-            .map(|c| c.to - c.off)
-            .or(written);
+        let earlier = k.checked_sub(2).and_then(at).filter(|c| !c.unusable);
+        let before = earlier.map(|c| c.to - c.off).or(written);
         let after = at(k + 1).map(|c| c.from);
         // Without the first clock its neighbours agree; without the second likewise.
         let fits_without_first = before
@@ -137,7 +145,7 @@ fn clashes(clocks: &mut [Clock], written: Option<i64>) -> Vec<Clash> {
         let fits_without_second = after
             .map(|q| q - (a.to - a.off))
             .map(|left| (left >= -NOISE_S, left));
-        let wrong = match (fits_without_first, fits_without_second) {
+        let mut wrong = match (fits_without_first, fits_without_second) {
             (Some((true, _)), Some((false, _)) | None) | (None, Some((false, _))) => {
                 Some(Wrong::First)
             }
@@ -149,8 +157,19 @@ fn clashes(clocks: &mut [Clock], written: Option<i64>) -> Vec<Clash> {
             (Some((true, one)), Some((true, other))) if other * 4 < one => Some(Wrong::Second),
             _ => None,
         };
-        // With only one neighbour to ask, the question stays open.
-        let wrong = wrong.filter(|_| before.is_some() || after.is_some());
+        let between = match wrong {
+            Some(Wrong::First) => before.is_some(),
+            _ => after.is_some(),
+        };
+        // Two clocks on one side against one count only when they are not of one house.
+        let independent = match wrong {
+            Some(Wrong::First) if !between => apart(hops, at(k).as_ref(), at(k + 1).as_ref()),
+            Some(Wrong::Second) if !between => apart(hops, earlier.as_ref(), at(k - 1).as_ref()),
+            _ => true,
+        };
+        if !independent {
+            wrong = None;
+        }
         let whole = whole_half_hours(gap);
         match wrong {
             Some(Wrong::First) => {
@@ -173,6 +192,7 @@ fn clashes(clocks: &mut [Clock], written: Option<i64>) -> Vec<Clash> {
             seconds: whole.unwrap_or(-gap),
             wrong,
             zone: whole.is_some(),
+            between,
         });
     }
     found
@@ -189,8 +209,8 @@ fn whole_half_hours(gap: i64) -> Option<i64> {
         return None;
     };
     let whole = near - gap;
-    // No zone is further off than a day and a half hour less.
-    (HALF_HOUR_S..=26 * 3600).contains(&whole).then_some(whole)
+    // More than fourteen hours is a wrong day rather than a wrong zone.
+    (HALF_HOUR_S..=14 * 3600).contains(&whole).then_some(whole)
 }
 
 /// The delays with wrong clocks set right, and the figures over the whole chain.
@@ -201,7 +221,7 @@ fn settle(hops: &mut [Hop], clocks: &[Clock], result: &mut Clocks) {
             .iter()
             .any(|c| c.second == i && c.wrong.is_none())
     };
-    let mut last: Option<i64> = None;
+    let mut last: Option<(usize, i64)> = None;
     let mut first: Option<i64> = None;
     let mut slowest: Option<(i64, usize)> = None;
     for clock in clocks {
@@ -222,14 +242,16 @@ fn settle(hops: &mut [Hop], clocks: &[Clock], result: &mut Clocks) {
             let took = if clock.unusable {
                 hop.delay_s.filter(|d| *d >= 0)
             } else {
-                last.map(|before| now - before)
+                last.map(|(_, before)| now - before)
                     .filter(|d| *d >= -NOISE_S && !unsure)
                     .map(|d| d.max(0))
             };
             hop.took_s = took;
+            // A wrong clock in between is passed over: the delay stretches over its hops too.
+            hop.took_over = if clock.unusable { 1 } else { last.map_or(0, |(at, _)| i - at) };
             if !clock.unusable {
                 first = first.or(Some(now));
-                last = Some(now);
+                last = Some((i, now));
             }
             if let Some(took) = took {
                 result.waited_s += took;
@@ -241,7 +263,7 @@ fn settle(hops: &mut [Hop], clocks: &[Clock], result: &mut Clocks) {
     }
     result.total_s = first
         .zip(last)
-        .map(|(a, b)| b - a)
+        .map(|(a, (_, b))| b - a)
         .filter(|t| *t >= -NOISE_S)
         .map(|t| t.max(0));
     result.slowest = slowest.map(|(_, i)| i);

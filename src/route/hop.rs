@@ -43,6 +43,8 @@ pub struct Hop {
     pub delay_over: usize,
     /// The delay with wrong clocks set right; none when it cannot be known.
     pub took_s: Option<i64>,
+    /// Over how many hops `took_s` stretches.
+    pub took_over: usize,
     /// How far this server's clock is off, when both neighbours say so.
     pub clock_off_s: Option<i64>,
     /// What the writing server is on the road.
@@ -254,10 +256,10 @@ fn zone(r: &Received<'_>) -> Option<Zone> {
         .with
         .is_some_and(|w| received::words::after(w, "local").is_some())
         || r.from.login.is_some()
+        // `by host (Postfix) id …` without a client: written by the server's own cleanup.
         || r.from == received::Client::default()
-            && r.by.host.is_some()
-            && r.time.is_some()
-            && r.with.is_none();
+            && r.with.is_none()
+            && r.dialect.is_some_and(|d| matches!(d.id, "postfix" | "sendmail"));
     match r.from.ip {
         Some(ip) => Some(net::zone(ip)),
         None if local => Some(Zone::Local),

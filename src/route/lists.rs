@@ -1,6 +1,8 @@
 //! Lists and forwarders: fields that name them, and sender addresses that were rewritten on the
 //! way (SRS, BATV, VERP, Gmail's forwarding).
 
+use std::borrow::Cow;
+
 use crate::message::addresses;
 use crate::message::layer::Head;
 use crate::route::hop::{Hop, cut};
@@ -52,9 +54,9 @@ pub(crate) fn handlers(head: &Head<'_>, hops: &[Hop]) -> Vec<Handler> {
     let senders = head
         .get("Return-Path")
         .into_iter()
-        .map(|v| v.into_owned())
+        .map(Cow::into_owned)
         .chain(hops.iter().rev().filter_map(|h| h.envelope_from.clone()))
-        .chain(head.get("X-Envelope-From").map(|v| v.into_owned()));
+        .chain(head.get("X-Envelope-From").map(Cow::into_owned));
     for sender in senders {
         if let Some((name, sign)) = rewritten(sender.trim_matches(['<', '>', ' '])) {
             add(&mut found, HandlerKind::Forwarder, &name, sign);

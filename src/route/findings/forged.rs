@@ -87,7 +87,9 @@ fn judge(
             ),
         );
     }
-    if hop.time.is_some_and(|t| t.wrong_weekday) {
+    // In a header that somebody edited as a whole all weekdays are wrong.
+    let edited = case.route.hops.iter().skip(case.border.at.unwrap_or(0)).any(wrong_weekday);
+    if wrong_weekday(hop) && !edited {
         sign(
             1,
             "its weekday is wrong, and servers take it from the calendar".into(),
@@ -118,7 +120,8 @@ fn judge(
         .as_deref()
         .is_some_and(|h| words::address(h).is_some())
         && hop.by.ip.is_some_and(|ip| net::zone(ip) == Zone::Public);
-    if by_address && hop.with.is_none() && hop.id.is_none() {
+    let bare = hop.with.is_none() && hop.id.is_none() && hop.by.software.is_none();
+    if by_address && bare {
         sign(
             2,
             "it has a bare address for a server, no protocol and no id: the form of spam programs"
@@ -130,6 +133,9 @@ fn judge(
         && hop.from.ip.is_some()
     {
         sign(1, "it has neither protocol nor id".into());
+    }
+    if case.border.at == Some(i + 1) && bare && case.hop(i + 1).is_some_and(is_household) {
+        sign(1, "the machine that brought it is no mail server by its name".into());
     }
     let (severity, code, sureness, verdict) = match weight {
         FORGED.. => (
@@ -152,6 +158,27 @@ fn judge(
         signs.join("; ")
     );
     found.push(Finding::at(hop.n, severity, code, sureness, text));
+}
+
+fn wrong_weekday(hop: &Hop) -> bool {
+    hop.time.is_some_and(|t| t.wrong_weekday)
+}
+
+/// A client without a reverse name, or with one that providers give to households: the address
+/// in it, or a word for the kind of line. Such machines relay for nobody.
+fn is_household(hop: &Hop) -> bool {
+    const WORDS: [&str; 12] = [
+        "dsl", "dyn", "dial", "ppp", "cable", "pool", "dhcp", "client", "broadband", "cpe", "dip", "catv",
+    ];
+    let Some(name) = hop.from.rdns.as_deref() else { return true };
+    let numbered = match hop.from.ip {
+        Some(std::net::IpAddr::V4(ip)) => {
+            let [_, _, c, d] = ip.octets();
+            words::find(name, &c.to_string()).is_some() && words::find(name, &d.to_string()).is_some()
+        }
+        _ => false,
+    };
+    numbered || WORDS.iter().any(|w| words::find(name, w).is_some())
 }
 
 /// A line in the name of a known system, in a form that this system never writes.
@@ -200,6 +227,10 @@ fn helo(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     let (Some(helo), Some(by)) = (hop.from.helo.as_deref(), hop.by.best_name()) else {
         return;
     };
+    // A server that talks to itself is no stranger.
+    if hop.from.ip.is_some() && hop.from.ip == hop.by.ip {
+        return;
+    }
     let own_address = words::address(helo).is_some_and(|ip| Some(ip) == hop.by.ip);
     let own_name = helo.eq_ignore_ascii_case(by)
         && !hop

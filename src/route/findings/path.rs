@@ -133,44 +133,23 @@ fn breaks(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     }
 }
 
+type Seen = std::collections::HashMap<(String, String), usize>;
+
 fn loops(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    if !passed_twice(case, found) && !queued_twice(case, found) {
+        revisited(case, found);
+    }
+}
+
+/// One server had the message for one recipient twice, and gave it away in between.
+fn passed_twice(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> bool {
     let hops = &case.route.hops;
-    let mut seen: std::collections::HashMap<(String, String), usize> =
-        std::collections::HashMap::new();
-    let mut ids: std::collections::HashMap<(String, String), usize> =
-        std::collections::HashMap::new();
+    let mut seen = Seen::new();
     for (i, hop) in hops.iter().enumerate() {
-        let Some(by) = hop.by.best_name().filter(|n| !net::is_local_name(n)) else {
-            continue;
-        };
-        let by = by.to_ascii_lowercase();
-        // Exchange writes its build where others write a queue id.
-        let queue = hop
-            .id
-            .as_deref()
-            .filter(|_| hop.dialect.is_none_or(|d| !d.starts_with("exchange")));
-        if let Some(id) = queue.filter(|id| id.len() >= 6 && id.bytes().any(|b| b != b'0'))
-            && let Some(before) = ids.insert((by.clone(), id.to_owned()), i)
-            && let Some(other) = hops.get(before)
-            && !same_stamp(hop, other)
-        {
-            let text = format!(
-                "{by} had this message under the queue id {id} before, at hop {}: a loop, or a copied line",
-                other.n
-            );
-            found.push(Finding::over(
-                vec![hop.n, other.n],
-                Severity::Error,
-                "loop",
-                Sureness::Medium,
-                text,
-            ));
-            return;
-        }
-        let Some(recipient) = &hop.recipient else {
-            continue;
-        };
-        if let Some(before) = seen.insert((by.clone(), recipient.to_ascii_lowercase()), i)
+        let Some(by) = public_name(hop) else { continue };
+        let Some(recipient) = &hop.recipient else { continue };
+        let key = (by.clone(), recipient.to_ascii_lowercase());
+        if let Some(before) = seen.insert(key, i)
             && went_elsewhere(hops, before, i)
             && let Some(other) = hops.get(before)
         {
@@ -178,17 +157,42 @@ fn loops(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
                 "a loop: {by} had this message for {recipient} before, at hop {}, gave it away and got it back",
                 other.n
             );
-            found.push(Finding::over(
-                vec![hop.n, other.n],
-                Severity::Error,
-                "loop",
-                Sureness::High,
-                text,
-            ));
-            return;
+            let over = vec![hop.n, other.n];
+            found.push(Finding::over(over, Severity::Error, "loop", Sureness::High, text));
+            return true;
         }
     }
-    revisited(case, found);
+    false
+}
+
+/// One server used one queue id twice.
+fn queued_twice(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> bool {
+    let hops = &case.route.hops;
+    let mut ids = Seen::new();
+    for (i, hop) in hops.iter().enumerate() {
+        let Some(by) = public_name(hop) else { continue };
+        // Exchange writes its build where others write a queue id, and a word is none.
+        let shaped = |id: &&str| id.len() >= 6 && id.bytes().any(|b| matches!(b, b'1'..=b'9'));
+        let exchange = hop.dialect.is_some_and(|d| d.starts_with("exchange"));
+        let Some(id) = hop.id.as_deref().filter(shaped).filter(|_| !exchange) else { continue };
+        if let Some(before) = ids.insert((by.clone(), id.to_owned()), i)
+            && let Some(other) = hops.get(before)
+            && !same_stamp(hop, other)
+        {
+            let text = format!(
+                "{by} had this message under the queue id {id} before, at hop {}: a loop, or a copied line",
+                other.n
+            );
+            let over = vec![hop.n, other.n];
+            found.push(Finding::over(over, Severity::Error, "loop", Sureness::Medium, text));
+            return true;
+        }
+    }
+    false
+}
+
+fn public_name(hop: &Hop) -> Option<String> {
+    hop.by.best_name().filter(|n| !net::is_local_name(n)).map(str::to_ascii_lowercase)
 }
 
 /// The same line twice is one line twice, not a second visit.

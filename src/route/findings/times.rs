@@ -1,6 +1,7 @@
 //! Clocks, delays and what they were spent on.
 
 use super::{Case, server, span};
+use crate::message::dates::Stamp;
 use crate::route::clocks::Wrong;
 use crate::route::finding::{Finding, Severity, Sureness};
 use crate::route::hop::{Hop, Role};
@@ -45,20 +46,23 @@ fn clocks(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
             "clock-skew"
         };
         let at_least = if clash.zone { "" } else { "at least " };
+        let sureness = if clash.between { Sureness::High } else { Sureness::Medium };
         let finding = match clash.wrong {
             Some(Wrong::First) => {
                 let text = format!(
-                    "the clock of {} is {at_least}{by} ahead of both its neighbours{zone}; no delay",
-                    server(a)
+                    "the clock of {} is {at_least}{by} ahead of {}{zone}; no delay",
+                    server(a),
+                    if clash.between { "both its neighbours" } else { "the two behind it" }
                 );
-                Finding::at(a.n, severity, code, Sureness::High, text)
+                Finding::at(a.n, severity, code, sureness, text)
             }
             Some(Wrong::Second) => {
                 let text = format!(
-                    "the clock of {} is {at_least}{by} behind both its neighbours{zone}; no delay",
-                    server(b)
+                    "the clock of {} is {at_least}{by} behind {}{zone}; no delay",
+                    server(b),
+                    if clash.between { "both its neighbours" } else { "the two before it" }
                 );
-                Finding::at(b.n, severity, code, Sureness::High, text)
+                Finding::at(b.n, severity, code, sureness, text)
             }
             None => {
                 let text = format!(
@@ -112,7 +116,7 @@ fn unsure(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
 /// The author's clock against the first server's.
 fn author(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     const AHEAD_S: i64 = 300;
-    let date = case.route.message.date.filter(|d| d.is_sure());
+    let date = case.route.message.date.filter(Stamp::is_sure);
     let first = case
         .route
         .hops
@@ -168,6 +172,10 @@ fn slow(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> Option<Reason> {
             of_slowest = reason.map(|(r, _)| r);
         }
         let (words, sureness) = match reason {
+            Some((Reason::Greylisting, Sureness::Low)) => (
+                "perhaps greylisting (the receiver makes unknown senders come back later), or a queue",
+                Sureness::Low,
+            ),
             Some((reason, sureness)) => (because(reason), sureness),
             None => ("the line does not tell why", Sureness::Low),
         };
@@ -186,7 +194,7 @@ fn slow(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> Option<Reason> {
         } else {
             Severity::Info
         };
-        let waited = waited_at(case, i);
+        let waited = waited_at(case, i.saturating_sub(hop.took_over.max(1)));
         let text = format!("took {}{over}, spent {waited}: {words}{zone}", span(took));
         found.push(Finding::at(hop.n, severity, "slow-hop", sureness, text));
     }
@@ -194,11 +202,10 @@ fn slow(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> Option<Reason> {
 }
 
 /// The time of a hop is spent before its server stamps: in the queue of the server before it.
-fn waited_at(case: &Case<'_, '_>, i: usize) -> String {
-    let before = i.checked_sub(1).and_then(|b| case.hop(b));
-    match before {
-        Some(hop) if hop.by.best_name().is_some() => format!("between {} and here", server(hop)),
-        _ => "on the way here".to_owned(),
+fn waited_at(case: &Case<'_, '_>, before: usize) -> String {
+    match case.hop(before).filter(|h| h.by.best_name().is_some()) {
+        Some(hop) => format!("between {} and here", server(hop)),
+        None => "on the way here".to_owned(),
     }
 }
 
@@ -224,16 +231,19 @@ fn reason(case: &Case<'_, '_>, i: usize, hop: &Hop, took: i64) -> Option<(Reason
         .handlers
         .iter()
         .any(|h| h.kind == HandlerKind::List);
-    if hop.role == Role::List || listed && hop.from_role == Role::List {
-        if took >= 10 * SLOW_S {
-            return Some((Reason::Moderation, Sureness::Medium));
-        }
+    let by_list = hop.role == Role::List || listed && hop.from_role == Role::List;
+    if by_list && took >= 10 * SLOW_S {
+        return Some((Reason::Moderation, Sureness::Medium));
     }
     if is_filtered(case, i) && took <= 600 {
         return Some((Reason::Filter, Sureness::Medium));
     }
     let crossing = hop.zone == Some(Zone::Public) && !hop.authenticated;
-    if crossing && (SLOW_S..=GREY_MOST_S).contains(&took) {
+    // Nobody knew of greylisting before the summer of 2003.
+    const GREYLISTING_SINCE: i64 = 1_054_425_600;
+    let known = hop.sure_time().is_some_and(|t| t > GREYLISTING_SINCE);
+    if known
+        && crossing && (SLOW_S..=GREY_MOST_S).contains(&took) {
         // Retries come after 5, 10, 15, 20 or 30 minutes; then it is more than a guess.
         let minutes = [5, 10, 15, 20, 30]
             .iter()
