@@ -6,6 +6,8 @@
 
 #[path = "build/catalogue.rs"]
 mod catalogue;
+#[path = "build/causes.rs"]
+mod causes;
 #[path = "build/dialects.rs"]
 mod dialects;
 #[path = "build/emit.rs"]
@@ -29,5 +31,6 @@ fn main() -> Result<(), String> {
     emit::write("scan_sample.rs", &literals::sample()?)?;
     emit::write("lists.rs", &lists::table()?)?;
     emit::write("rules.rs", &rules::table()?)?;
+    emit::write("causes.rs", &causes::tables()?)?;
     Ok(())
 }

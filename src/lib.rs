@@ -14,11 +14,15 @@
     )
 )]
 
+pub mod app;
 pub mod bounce;
+pub mod cli;
+pub mod config;
 pub mod dns;
 pub mod dnsbl;
 pub mod exit;
 pub mod message;
+pub mod report;
 pub mod route;
 pub mod scan;
 pub mod smtp;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    mailtrace::exit::Exit::Good.into()
+    mailtrace::app::run(std::env::args_os()).into()
 }

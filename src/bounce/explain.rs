@@ -121,7 +121,7 @@ const fn cause_of_kind(report: Report, action: Option<Action>) -> Option<Cause> 
     }
 }
 
-fn judge_statement(
+pub(super) fn judge_statement(
     statement: Statement,
     report: Report,
     dialect: Option<&'static str>,

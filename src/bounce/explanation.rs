@@ -7,6 +7,9 @@ use chrono::{DateTime, FixedOffset};
 use crate::bounce::cause::{Cause, Class};
 use crate::message::status::EnhancedCode;
 
+#[cfg(test)]
+pub(crate) mod samples;
+
 /// What one notice means.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Explanation {

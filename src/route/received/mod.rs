@@ -8,9 +8,9 @@
 mod clause;
 mod client;
 pub mod dialect;
-pub(crate) mod scan;
+mod scan;
 mod server;
-pub(crate) mod session;
+mod session;
 pub(crate) mod words;
 
 use std::borrow::Cow;

@@ -1,0 +1,268 @@
+//! `mailtrace explain`.
+
+mod feed;
+
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::thread;
+
+use crate::bounce;
+use crate::bounce::explanation::{Explanation, Report};
+use crate::bounce::summary::Summary;
+use crate::cli::Explain;
+use crate::config::{Format, Values};
+use crate::exit::Exit;
+use crate::message::source;
+use crate::report::human::explain::{Detail, Look};
+use crate::report::json::explain::SourceRef;
+use crate::report::painter::Painter;
+use crate::report::{human, json};
+
+use super::Context;
+use super::output::{Output, Stopped, complain};
+use super::{bulk, progress::Progress};
+use feed::{Batch, Job, Lines, Mails};
+
+/// What a worker makes of a batch.
+#[derive(Default)]
+struct Done {
+    /// The text to be written.
+    text: String,
+    /// What is to be said on standard error.
+    complaints: Vec<String>,
+    summary: Option<Summary>,
+    /// Some input was no report.
+    some_none: bool,
+    /// Some input could not be read.
+    some_error: bool,
+    messages: u64,
+    bytes: u64,
+}
+
+/// How the results are to look; the same for all workers.
+struct Plan<'c> {
+    values: &'c Values,
+    paint: Painter,
+    summary: bool,
+    reply: bool,
+}
+
+pub(super) fn run(command: &Explain, context: &Context) -> Exit {
+    let values = &context.settings.values;
+    let plan = Plan {
+        values,
+        paint: context.paint,
+        summary: command.summary,
+        reply: command.reply,
+    };
+    let stdin = command.paths.is_empty() || command.paths.iter().any(|p| p.as_os_str() == "-");
+    if stdin && io::stdin().is_terminal() {
+        let what = if command.reply {
+            "replies, one on each line"
+        } else {
+            "a message"
+        };
+        complain(&format!(
+            "reading {what} from standard input; end with Ctrl-D"
+        ));
+    }
+    // Results on the terminal are progress enough; a summary comes only at the end.
+    let results_shown = !command.summary || values.format == Format::Json;
+    let wanted = values.progress && !values.quiet;
+    let mut progress = Progress::new(wanted, results_shown, size_of(&command.paths));
+    let workers = values
+        .jobs
+        .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
+
+    let mut out = Output::new();
+    let mut total = Done {
+        summary: command.summary.then(Summary::default),
+        ..Done::default()
+    };
+    let mut stopped = None;
+    let write = |done: Done| {
+        if !done.text.is_empty() || !done.complaints.is_empty() {
+            progress.clear();
+        }
+        for complaint in &done.complaints {
+            complain(complaint);
+        }
+        progress.add(done.messages, done.bytes);
+        total.some_none |= done.some_none;
+        total.some_error |= done.some_error;
+        if let (Some(sum), Some(more)) = (&mut total.summary, done.summary) {
+            sum.add(more);
+        }
+        match if done.text.is_empty() {
+            Ok(())
+        } else {
+            out.write(done.text.as_bytes())
+        } {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(Stopped::Closed) => {
+                // The reader of the input may wait for more input for ever; nobody reads on.
+                std::process::exit(Exit::Good as i32);
+            }
+            Err(other) => {
+                stopped = Some(other);
+                ControlFlow::Break(())
+            }
+        }
+    };
+    if command.reply {
+        bulk::run(
+            Lines::new(&command.paths),
+            workers,
+            |batch| plan.work(&batch),
+            write,
+        );
+    } else {
+        let mails = Mails::new(source::read(&command.paths));
+        bulk::run(mails, workers, |batch| plan.work(&batch), write);
+    }
+    progress.clear();
+    if let Some(sum) = &total.summary {
+        let text = match values.format {
+            Format::Human => human::summary::summary(sum, context.paint),
+            Format::Json => {
+                let mut text = String::new();
+                json::explain::summary(&mut text, sum);
+                text
+            }
+        };
+        if let Err(other) = out.write(text.as_bytes()) {
+            stopped = Some(other);
+        }
+    }
+    match stopped {
+        Some(stopped) => stopped.exit(),
+        None if total.some_error => Exit::Unusable,
+        None if total.some_none => Exit::Bad,
+        None => Exit::Good,
+    }
+}
+
+/// How many bytes there are to read, when the inputs are plain files.
+fn size_of(paths: &[std::path::PathBuf]) -> Option<u64> {
+    let size = |path: &Path| {
+        std::fs::metadata(path)
+            .ok()
+            .filter(std::fs::Metadata::is_file)
+            .map(|m| m.len())
+    };
+    let gzip = |path: &Path| path.extension().is_some_and(|end| end == "gz");
+    let mut total = 0;
+    for path in paths {
+        total += size(path).filter(|_| !gzip(path))?;
+    }
+    (total > 0).then_some(total)
+}
+
+impl Plan<'_> {
+    fn work(&self, batch: &Batch) -> Done {
+        let mut done = Done {
+            summary: self.summary.then(Summary::default),
+            ..Done::default()
+        };
+        for job in &batch.jobs {
+            self.one(job, &mut done);
+        }
+        done
+    }
+
+    fn one(&self, job: &Job, done: &mut Done) {
+        done.messages += 1;
+        let bytes = match &job.content {
+            Ok(bytes) => bytes,
+            Err(why) => return self.unreadable(job, why, done),
+        };
+        done.bytes += bytes.len() as u64;
+        // Nothing in the rooms panics; if something does all the same, it costs one message.
+        let found = catch_unwind(AssertUnwindSafe(|| self.explain(job, bytes)));
+        let Ok(found) = found else {
+            let why = "mailtrace failed on this input; please report it, with the input if you may";
+            return self.unreadable(job, why, done);
+        };
+        if found.iter().any(|what| what.report == Report::None) {
+            done.some_none = true;
+        }
+        if let Some(sum) = &mut done.summary {
+            sum.count(&found);
+        }
+        for (n, what) in found.iter().enumerate() {
+            self.tell(job, n as u64, what, done);
+        }
+    }
+
+    fn explain(&self, job: &Job, bytes: &[u8]) -> Vec<Explanation> {
+        let mut found = if self.reply {
+            vec![bounce::explain_line(&String::from_utf8_lossy(bytes))]
+        } else {
+            bounce::explain(bytes)
+        };
+        // Evidence points at lines of the file that the user named.
+        let evidence = found.iter_mut().flat_map(|what| &mut what.recipients);
+        for evidence in evidence.flat_map(|recipient| &mut recipient.evidence) {
+            let line = evidence.line.map(|line| job.gaps.original(line));
+            evidence.line = line.map(|line| line.saturating_add(job.first_line.saturating_sub(1)));
+        }
+        found
+    }
+
+    fn tell(&self, job: &Job, notice: u64, what: &Explanation, done: &mut Done) {
+        match self.values.format {
+            Format::Json => {
+                let source = SourceRef {
+                    path: &job.path,
+                    index: job.index + notice,
+                    notice,
+                };
+                json::explain::explain(&mut done.text, source, what, self.values.audience);
+            }
+            Format::Human if self.summary => {}
+            Format::Human => {
+                let name = job.several.then(|| job.name());
+                let detail = match (self.values.quiet, self.values.verbose) {
+                    (true, _) => Detail::Brief,
+                    (_, true) => Detail::Full,
+                    _ => Detail::Normal,
+                };
+                if notice > 0 && detail != Detail::Brief && name.is_none() {
+                    done.text.push('\n');
+                }
+                done.text += &human::explain::explain(
+                    what,
+                    Look {
+                        paint: self.paint,
+                        audience: self.values.audience,
+                        detail,
+                        name: name.as_deref(),
+                    },
+                );
+            }
+        }
+    }
+
+    fn unreadable(&self, job: &Job, why: &str, done: &mut Done) {
+        done.some_error = true;
+        if let Some(sum) = &mut done.summary {
+            sum.count_error();
+        }
+        let name = if job.path == "-" {
+            "standard input".to_owned()
+        } else {
+            job.name()
+        };
+        done.complaints.push(format!("{name}: {why}"));
+        if self.values.format == Format::Json {
+            let source = SourceRef {
+                path: &job.path,
+                index: job.index,
+                notice: 0,
+            };
+            json::explain::error(&mut done.text, source, why);
+        }
+    }
+}

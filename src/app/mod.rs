@@ -1,0 +1,73 @@
+//! One file per command: open the input, ask the room, hand the result to the report, choose the
+//! exit code. Only this room writes to standard output and standard error.
+
+mod bulk;
+mod config;
+mod explain;
+pub mod output;
+mod progress;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser};
+
+use crate::cli::{Cli, Command};
+use crate::config::Settings;
+use crate::exit::Exit;
+use crate::report::painter::Painter;
+
+use output::{Output, complain};
+
+/// What every command needs.
+struct Context {
+    settings: Settings,
+    paint: Painter,
+}
+
+/// Runs the program with these arguments (the first is its own name).
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers and go to standard output; the rest is wrong use.
+            let exit = if error.use_stderr() {
+                Exit::Unusable
+            } else {
+                Exit::Good
+            };
+            drop(error.print());
+            return exit;
+        }
+    };
+    let settings = Settings::load(cli.global.config.as_deref(), &cli.settings(), |name| {
+        std::env::var(name).ok()
+    });
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => {
+            complain(&error.to_string());
+            return Exit::Unusable;
+        }
+    };
+    let paint = Painter::for_stdout(settings.values.color, settings.values.width);
+    let context = Context { settings, paint };
+    match cli.command {
+        None => usage(),
+        Some(Command::Explain(command)) => explain::run(&command, &context),
+        Some(Command::Config) => config::run(&context),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "mailtrace", &mut script);
+            Output::new().write_all(&script)
+        }
+    }
+}
+
+/// Nothing was asked: the common uses.
+fn usage() -> Exit {
+    let text = Cli::command().render_help().to_string();
+    match Output::new().write_all(text.as_bytes()) {
+        Exit::Good => Exit::Unusable,
+        other => other,
+    }
+}

@@ -1,0 +1,190 @@
+//! One line that is no mail: an SMTP reply, or a fragment of a log with one in it.
+
+use crate::bounce::cause::Cause;
+use crate::bounce::explain::judge_statement;
+use crate::bounce::explanation::{Action, Confidence, Explanation, Form, Remote, Report};
+use crate::bounce::notice::{Quote, Statement, Voice};
+use crate::bounce::reply;
+
+/// Longer lines are no replies; what is behind this is not looked at.
+const MAX_LINE: usize = 8 << 10;
+
+/// Explains one SMTP reply or a fragment of a log. Evidence is in line 1.
+///
+/// ```
+/// let what = mailtrace::bounce::explain_line("550 5.1.1 <bob@example.net>: no such user here");
+/// assert_eq!(what.recipients[0].cause.id(), "user-unknown");
+/// ```
+pub fn explain_line(line: &str) -> Explanation {
+    let line = line.trim();
+    let line = line
+        .get(..line.floor_char_boundary(MAX_LINE))
+        .unwrap_or(line);
+    let said = reply::find(line);
+    let logged = logged_action(line);
+    let class = said
+        .code
+        .map(|code| code / 100)
+        .or(said.enhanced.map(|code| code.class.into()));
+    let action = logged.map(|(action, _)| action).or(match class {
+        Some(2) => Some(Action::Delivered),
+        Some(4) => Some(Action::Delayed),
+        Some(5) => Some(Action::Failed),
+        _ => None,
+    });
+    let report = match action {
+        Some(Action::Delivered) => Report::Delivered,
+        Some(Action::Delayed) => Report::Delayed,
+        _ => Report::Failed,
+    };
+    let statement = Statement {
+        address: said.recipient.map(str::to_owned),
+        action,
+        remote: Remote {
+            host: said.host.map(str::to_owned),
+            ip: said.ip,
+        },
+        command: said.command,
+        expired: matches!(logged, Some((_, true))),
+        quotes: vec![Quote {
+            text: line.to_owned(),
+            line: Some(1),
+            voice: if said.code.is_some() {
+                Voice::Remote
+            } else {
+                Voice::Local
+            },
+        }],
+        ..Statement::default()
+    };
+    let recipient = judge_statement(statement, report, None);
+    // Words that say nothing, and no number either: whatever it is, it is no reply.
+    let nothing = recipient.cause == Cause::Unknown && recipient.confidence == Confidence::Low;
+    if nothing && class.is_none() && action.is_none() {
+        return Explanation {
+            instead: Some("a line without an SMTP reply".to_owned()),
+            ..Explanation::default()
+        };
+    }
+    Explanation {
+        report,
+        form: vec![Form::ReplyLine],
+        recipients: vec![recipient],
+        ..Explanation::default()
+    }
+}
+
+/// What a log says became of the message, and whether its time was over: `status=` (Postfix),
+/// `stat=` (Sendmail), `result=` (OpenSMTPD), `**`, `==`, `=>` (Exim).
+fn logged_action(line: &str) -> Option<(Action, bool)> {
+    let value = |key: &str| {
+        let at = line.match_indices(key).find(|(at, _)| {
+            line.get(..*at)
+                .is_some_and(|before| before.is_empty() || before.ends_with([' ', ',', '\t']))
+        });
+        at.and_then(|(at, _)| line.get(at + key.len()..))
+            .map(|rest| rest.trim_start_matches('"'))
+    };
+    for (key, words) in [
+        (
+            "status=",
+            [
+                ("bounced", Action::Failed),
+                ("deferred", Action::Delayed),
+                ("sent", Action::Delivered),
+            ],
+        ),
+        (
+            "result=",
+            [
+                ("PermFail", Action::Failed),
+                ("TempFail", Action::Delayed),
+                ("Ok", Action::Delivered),
+            ],
+        ),
+        (
+            "stat=",
+            [
+                ("Sent", Action::Delivered),
+                ("Deferred", Action::Delayed),
+                ("queued", Action::Delayed),
+            ],
+        ),
+    ] {
+        if let Some(rest) = value(key) {
+            if rest.starts_with("expired") {
+                return Some((Action::Failed, true));
+            }
+            let known = words.iter().find(|(word, _)| rest.starts_with(word));
+            if let Some((_, action)) = known {
+                return Some((*action, false));
+            }
+        }
+    }
+    for (mark, action) in [
+        (" ** ", Action::Failed),
+        (" == ", Action::Delayed),
+        (" => ", Action::Delivered),
+    ] {
+        if line.contains(mark) && line.contains(" R=") {
+            return Some((action, false));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(line: &str) -> (&'static str, Option<bool>) {
+        let what = explain_line(line);
+        what.recipients
+            .first()
+            .map_or(("none", None), |one| (one.cause.id(), one.permanent))
+    }
+
+    #[test]
+    fn a_bare_reply_is_judged_like_one_in_a_notice() {
+        assert_eq!(
+            cause("550 5.1.1 <bob@example.net>: no such user"),
+            ("user-unknown", Some(true))
+        );
+        assert_eq!(cause("452 4.2.2 Mailbox full"), ("over-quota", Some(false)));
+        assert_eq!(
+            explain_line("250 2.0.0 Ok: queued as 1").report,
+            Report::Delivered
+        );
+    }
+
+    #[test]
+    fn a_log_line_tells_what_became_of_it() {
+        let line = "Mar  5 10:00:00 mx postfix/smtp[99]: 3F2A: to=<bob@example.net>, \
+                    relay=mx.example.net[192.0.2.1]:25, delay=3, dsn=5.1.1, status=bounced (host \
+                    mx.example.net[192.0.2.1] said: 550 5.1.1 <bob@example.net>: Recipient address \
+                    rejected: User unknown (in reply to RCPT TO command))";
+        let what = explain_line(line);
+        let one = &what.recipients[0];
+        assert_eq!(
+            (what.report, one.cause),
+            (Report::Failed, Cause::UserUnknown)
+        );
+        assert_eq!(one.address.as_deref(), Some("bob@example.net"));
+        assert_eq!(one.reply_code, Some(550));
+    }
+
+    #[test]
+    fn a_line_that_is_no_reply_is_none() {
+        for line in ["", "hello world", "2024-01-01 12:00:00 server started"] {
+            let what = explain_line(line);
+            assert_eq!(what.report, Report::None, "{line}");
+            assert!(what.instead.is_some());
+        }
+    }
+
+    #[test]
+    fn a_line_of_any_length_is_cut_not_refused() {
+        let long = format!("550 5.1.1 user unknown {}", "é".repeat(100_000));
+        assert_eq!(cause(&long).0, "user-unknown");
+    }
+}

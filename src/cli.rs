@@ -1,0 +1,216 @@
+//! Every flag of every command, and nothing else. The comments here are the help and the manual.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+use crate::bounce::advice::Audience;
+use crate::config::{Choice, Flag, Format};
+use crate::report::painter::When;
+
+/// Why did my mail bounce, which way did it come, and what is to be done
+///
+/// mailtrace reads bounces and other reports of mail servers and says in plain words what
+/// happened, whose side it is on, what to do, and on which lines of the mail that rests.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mailtrace",
+    version,
+    after_help = "\
+Examples:
+  mailtrace explain bounce.eml            why did this mail come back?
+  mailtrace explain < bounce.eml          the same, from standard input
+  mailtrace explain --summary ~/Maildir   what goes wrong most often?
+  mailtrace help explain                  everything about one command",
+    after_long_help = EXIT_CODES
+)]
+pub struct Cli {
+    /// What all commands understand.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The end of the long help and of the manual; `tests/manual.rs` holds it to `exit.rs`.
+const EXIT_CODES: &str = "\
+Examples:
+  mailtrace explain bounce.eml            why did this mail come back?
+  mailtrace explain < bounce.eml          the same, from standard input
+  mailtrace explain --summary ~/Maildir   what goes wrong most often?
+  mailtrace help explain                  everything about one command
+
+Exit codes:
+  0  done, nothing bad to tell
+  1  done, and the answer is the bad one (see each command)
+  2  wrong use, or an input could not be read
+  3  could not be determined: the network or the DNS failed
+
+Settings:
+  Flags win over MAILTRACE_* environment variables (MAILTRACE_WIDTH=100), and these over the
+  file ~/.config/mailtrace/config.toml (width = 100). `mailtrace config` shows what is in force.";
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Explain why a message came back
+    Explain(Explain),
+    /// Show the settings in force and where each came from
+    #[command(after_help = "\
+Examples:
+  mailtrace config
+  mailtrace config --json | jq .settings.width.value")]
+    Config,
+    /// Print completions for a shell
+    #[command(after_help = "\
+Examples:
+  mailtrace completions bash > ~/.local/share/bash-completion/completions/mailtrace
+  mailtrace completions zsh > ~/.zfunc/_mailtrace
+  mailtrace completions fish > ~/.config/fish/completions/mailtrace.fish")]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+}
+
+/// What all commands understand.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The shape of the output
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = words::<Format>())]
+    pub format: Option<Format>,
+    /// Short for --format json
+    #[arg(long, global = true, overrides_with = "format")]
+    pub json: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", value_parser = words::<When>())]
+    pub color: Option<When>,
+    /// Fill this many columns instead of the terminal's
+    #[arg(long, global = true, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub width: Option<u16>,
+    /// Say less: one line per result
+    #[arg(short, long, global = true, overrides_with = "verbose")]
+    pub quiet: bool,
+    /// Say more: everything that is known
+    #[arg(short, long, global = true, overrides_with = "quiet")]
+    pub verbose: bool,
+    /// Read the settings from this file
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Work on this many cores (default: all)
+    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub jobs: Option<u16>,
+    /// Never show a progress bar
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+/// Explain why a message came back
+///
+/// Reads a bounce, or a mail or text into which somebody forwarded or pasted one, and says for
+/// each recipient what happened, whose side it is on, what to do, and where it is written.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mailtrace explain bounce.eml
+  mailtrace explain --json new/*.eml | jq -r '.recipients[]?.cause'
+  mailtrace explain --summary bounces.mbox
+  mailtrace explain -q --audience admin ~/Maildir
+  grep 'status=bounced' /var/log/mail.log | mailtrace explain --reply
+
+Exit codes:
+  0  every input is a report of a mail server
+  1  some input is none; the output says what it is instead
+  2  wrong use, or an input could not be read; the others are done all the same")]
+pub struct Explain {
+    /// Messages, mboxes, Maildirs or folders of messages; `-` or nothing reads standard input
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Take each line as an SMTP reply or a fragment of a log, not as a mail
+    #[arg(long)]
+    pub reply: bool,
+    /// Count by cause, domain and server instead of telling each (with --json: after that)
+    #[arg(long)]
+    pub summary: bool,
+    /// Whom to speak to
+    #[arg(long, value_name = "WHO", value_parser = words::<Audience>())]
+    pub audience: Option<Audience>,
+}
+
+/// A parser for the words of a [`Choice`].
+fn words<C: Choice + Send + Sync>() -> impl TypedValueParser<Value = C> {
+    let values = C::ALL
+        .iter()
+        .map(|(word, help, _)| PossibleValue::new(*word).help(*help));
+    PossibleValuesParser::new(values)
+        .try_map(|word| C::from_word(&word).ok_or("this is none of the words"))
+}
+
+impl Cli {
+    /// The flags that are settings, as [`Settings::load`](crate::config::Settings::load) takes
+    /// them.
+    pub fn settings(&self) -> Vec<Flag> {
+        let global = &self.global;
+        let format = if global.json {
+            Some(Format::Json)
+        } else {
+            global.format
+        };
+        let audience = match &self.command {
+            Some(Command::Explain(explain)) => explain.audience,
+            _ => None,
+        };
+        let mut flags: Vec<Flag> = Vec::new();
+        let mut add = |key, value: Option<String>| flags.extend(value.map(|value| (key, value)));
+        add("format", format.map(|v| v.word().to_owned()));
+        add("color", global.color.map(|v| v.word().to_owned()));
+        add("width", global.width.map(|v| v.to_string()));
+        add(
+            "quiet",
+            (global.quiet || global.verbose).then(|| global.quiet.to_string()),
+        );
+        add(
+            "verbose",
+            (global.quiet || global.verbose).then(|| global.verbose.to_string()),
+        );
+        add("jobs", global.jobs.map(|v| v.to_string()));
+        add("progress", global.no_progress.then(|| false.to_string()));
+        add("audience", audience.map(|v| v.word().to_owned()));
+        flags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_last_of_two_formats_wins() {
+        let format = |args: &[&str]| {
+            let cli = Cli::try_parse_from([&["mailtrace", "explain"], args].concat()).unwrap();
+            cli.settings()
+                .into_iter()
+                .find(|(key, _)| *key == "format")
+                .map(|(_, word)| word)
+        };
+        assert_eq!(format(&["--json"]).as_deref(), Some("json"));
+        assert_eq!(format(&["--format", "human"]).as_deref(), Some("human"));
+        assert_eq!(
+            format(&["--format", "human", "--json"]).as_deref(),
+            Some("json")
+        );
+        assert_eq!(format(&[]), None);
+    }
+}

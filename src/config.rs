@@ -1,0 +1,581 @@
+//! Settings: the file, then the environment, then the flags; each value remembers where it came
+//! from. Every key is a row of [`KEYS`], so that file, environment and `mailtrace config` agree.
+
+use std::path::{Path, PathBuf};
+
+use crate::bounce::advice::Audience;
+use crate::report::painter::When;
+
+/// A value that is one of a few words.
+pub trait Choice: Copy + PartialEq + 'static {
+    /// Each word, what it means, and the value.
+    const ALL: &'static [(&'static str, &'static str, Self)];
+
+    /// The value of a word.
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(name, _, _)| *name == word)
+            .map(|&(_, _, value)| value)
+    }
+
+    /// The word of a value.
+    fn word(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(_, _, value)| *value == self)
+            .map_or("", |(name, _, _)| name)
+    }
+}
+
+/// The shape of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Choice for Format {
+    const ALL: &'static [(&'static str, &'static str, Self)] = &[
+        ("human", "For people, as wide as the terminal", Self::Human),
+        ("json", "One JSON object per line, for scripts", Self::Json),
+    ];
+}
+
+impl Choice for When {
+    const ALL: &'static [(&'static str, &'static str, Self)] = &[
+        (
+            "auto",
+            "On a terminal, unless NO_COLOR is set or TERM is dumb",
+            Self::Auto,
+        ),
+        ("always", "Always", Self::Always),
+        ("never", "Never", Self::Never),
+    ];
+}
+
+impl Choice for Audience {
+    const ALL: &'static [(&'static str, &'static str, Self)] = &[
+        (
+            "user",
+            "Plain words for the person who got the bounce",
+            Self::User,
+        ),
+        (
+            "admin",
+            "Technical words for the administrator of a mail server",
+            Self::Admin,
+        ),
+        (
+            "both",
+            "The person first, then the administrator",
+            Self::Both,
+        ),
+    ];
+}
+
+/// What the program goes by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Values {
+    /// The shape of the output.
+    pub format: Format,
+    /// When to use colour.
+    pub color: When,
+    /// The columns to fill; `None` asks the terminal.
+    pub width: Option<usize>,
+    /// As little as possible.
+    pub quiet: bool,
+    /// As much as there is.
+    pub verbose: bool,
+    /// How many workers; `None` is one per core.
+    pub jobs: Option<usize>,
+    /// Whether a progress bar may be shown.
+    pub progress: bool,
+    /// Whom `explain` speaks to.
+    pub audience: Audience,
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self {
+            format: Format::Human,
+            color: When::Auto,
+            width: None,
+            quiet: false,
+            verbose: false,
+            jobs: None,
+            progress: true,
+            audience: Audience::Both,
+        }
+    }
+}
+
+/// One setting: its names and how it is read and shown.
+#[derive(Debug)]
+pub struct Key {
+    /// The key in the file.
+    pub name: &'static str,
+    /// The environment variable.
+    pub env: &'static str,
+    /// The flag.
+    pub flag: &'static str,
+    /// What it can be, in words.
+    pub values: &'static str,
+    set: fn(&mut Values, &str) -> Option<()>,
+    show: fn(&Values) -> String,
+}
+
+/// Widths and numbers of workers above this are typing errors.
+const LARGEST: usize = 10_000;
+
+fn number(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|n| (1..=LARGEST).contains(n))
+}
+
+fn optional(value: Option<usize>) -> String {
+    value.map_or_else(|| "auto".to_owned(), |n| n.to_string())
+}
+
+fn choose<C: Choice>(slot: &mut C, word: &str) -> Option<()> {
+    *slot = C::from_word(word)?;
+    Some(())
+}
+
+fn decide(slot: &mut bool, word: &str) -> Option<()> {
+    *slot = match word {
+        "true" | "yes" | "1" | "on" => true,
+        "false" | "no" | "0" | "off" => false,
+        _ => return None,
+    };
+    Some(())
+}
+
+fn count(slot: &mut Option<usize>, word: &str) -> Option<()> {
+    *slot = if word == "auto" {
+        None
+    } else {
+        Some(number(word)?)
+    };
+    Some(())
+}
+
+/// Every setting there is.
+pub const KEYS: [Key; 8] = [
+    Key {
+        name: "format",
+        env: "MAILTRACE_FORMAT",
+        flag: "--format",
+        values: "human or json",
+        set: |v, s| choose(&mut v.format, s),
+        show: |v| v.format.word().to_owned(),
+    },
+    Key {
+        name: "color",
+        env: "MAILTRACE_COLOR",
+        flag: "--color",
+        values: "auto, always or never",
+        set: |v, s| choose(&mut v.color, s),
+        show: |v| v.color.word().to_owned(),
+    },
+    Key {
+        name: "width",
+        env: "MAILTRACE_WIDTH",
+        flag: "--width",
+        values: "auto or a number of columns",
+        set: |v, s| count(&mut v.width, s),
+        show: |v| optional(v.width),
+    },
+    Key {
+        name: "quiet",
+        env: "MAILTRACE_QUIET",
+        flag: "--quiet",
+        values: "true or false",
+        set: |v, s| decide(&mut v.quiet, s),
+        show: |v| v.quiet.to_string(),
+    },
+    Key {
+        name: "verbose",
+        env: "MAILTRACE_VERBOSE",
+        flag: "--verbose",
+        values: "true or false",
+        set: |v, s| decide(&mut v.verbose, s),
+        show: |v| v.verbose.to_string(),
+    },
+    Key {
+        name: "jobs",
+        env: "MAILTRACE_JOBS",
+        flag: "--jobs",
+        values: "auto or a number of workers",
+        set: |v, s| count(&mut v.jobs, s),
+        show: |v| optional(v.jobs),
+    },
+    Key {
+        name: "progress",
+        env: "MAILTRACE_PROGRESS",
+        flag: "--no-progress",
+        values: "true or false",
+        set: |v, s| decide(&mut v.progress, s),
+        show: |v| v.progress.to_string(),
+    },
+    Key {
+        name: "audience",
+        env: "MAILTRACE_AUDIENCE",
+        flag: "--audience",
+        values: "user, admin or both",
+        set: |v, s| choose(&mut v.audience, s),
+        show: |v| v.audience.word().to_owned(),
+    },
+];
+
+/// Where a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// It was built in.
+    Default,
+    /// The configuration file.
+    File,
+    /// An environment variable.
+    Environment,
+    /// The command line.
+    Flag,
+}
+
+impl Origin {
+    /// The id used in JSON.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File => "file",
+            Self::Environment => "environment",
+            Self::Flag => "flag",
+        }
+    }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message is the documentation")]
+pub enum Error {
+    #[error("{}: {why}; check the path given with --config", .path.display())]
+    Unreadable { path: PathBuf, why: String },
+    #[error("{}: line {line} is not TOML ({why}); write key = \"value\"", .path.display())]
+    NotToml {
+        path: PathBuf,
+        line: usize,
+        why: String,
+    },
+    #[error("{}: unknown key \"{key}\"; {hint}", .path.display())]
+    UnknownKey {
+        path: PathBuf,
+        key: String,
+        hint: String,
+    },
+    #[error("{place}: \"{value}\" does not fit; write {values}")]
+    Value {
+        place: String,
+        value: String,
+        values: &'static str,
+    },
+}
+
+/// The values and where each came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// What the program goes by.
+    pub values: Values,
+    /// Where the value of each of [`KEYS`] came from.
+    origins: [Origin; KEYS.len()],
+    /// The file that was read, or that would be.
+    pub file: Option<PathBuf>,
+    /// Whether that file is there.
+    pub file_read: bool,
+}
+
+/// One line of `mailtrace config`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    /// The key.
+    pub key: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Where that came from.
+    pub origin: Origin,
+    /// The same for people: `MAILTRACE_WIDTH`, a path, `--width`.
+    pub place: String,
+}
+
+/// A value given on the command line: the key and the word.
+pub type Flag = (&'static str, String);
+
+impl Settings {
+    /// Puts the layers on each other: built in, file, environment, flags.
+    ///
+    /// `named` is the file of `--config`; `env` answers for an environment variable.
+    pub fn load(
+        named: Option<&Path>,
+        flags: &[Flag],
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let env_file = || {
+            env("MAILTRACE_CONFIG")
+                .filter(|p| !p.is_empty())
+                .map(PathBuf::from)
+        };
+        let must_exist = named.map(Path::to_path_buf).or_else(env_file);
+        let file = must_exist.clone().or_else(|| usual_place(&env));
+        let mut settings = Self {
+            values: Values::default(),
+            origins: [Origin::Default; KEYS.len()],
+            file,
+            file_read: false,
+        };
+        if let Some(path) = settings.file.clone() {
+            match std::fs::read_to_string(&path) {
+                Ok(text) => settings.read_file(&path, &text)?,
+                Err(_) if must_exist.is_none() => {}
+                Err(error) => {
+                    let why = reason(&error);
+                    return Err(Error::Unreadable { path, why });
+                }
+            }
+        }
+        for (n, key) in KEYS.iter().enumerate() {
+            if let Some(value) = env(key.env).filter(|value| !value.is_empty()) {
+                settings.set(n, key, &value, Origin::Environment, || key.env.to_owned())?;
+            }
+        }
+        for (name, value) in flags {
+            if let Some((n, key)) = KEYS.iter().enumerate().find(|(_, key)| key.name == *name) {
+                settings.set(n, key, value, Origin::Flag, || key.flag.to_owned())?;
+            }
+        }
+        Ok(settings)
+    }
+
+    fn read_file(&mut self, path: &Path, text: &str) -> Result<(), Error> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let before = text.get(..at).unwrap_or(text);
+            Error::NotToml {
+                path: path.to_path_buf(),
+                line: before.matches('\n').count() + 1,
+                why: error.message().lines().collect::<Vec<_>>().join(", "),
+            }
+        })?;
+        for (name, value) in &table {
+            let Some((n, key)) = KEYS.iter().enumerate().find(|(_, key)| key.name == name) else {
+                return Err(Error::UnknownKey {
+                    path: path.to_path_buf(),
+                    key: name.clone(),
+                    hint: near(name),
+                });
+            };
+            let value = match value {
+                toml::Value::String(text) => text.clone(),
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Boolean(choice) => choice.to_string(),
+                other => format!("({})", other.type_str()),
+            };
+            let place = || format!("{}: {}", path.display(), key.name);
+            self.set(n, key, &value, Origin::File, place)?;
+        }
+        self.file_read = true;
+        Ok(())
+    }
+
+    fn set(
+        &mut self,
+        n: usize,
+        key: &Key,
+        value: &str,
+        origin: Origin,
+        place: impl Fn() -> String,
+    ) -> Result<(), Error> {
+        (key.set)(&mut self.values, value).ok_or_else(|| Error::Value {
+            place: place(),
+            value: value.to_owned(),
+            values: key.values,
+        })?;
+        if let Some(slot) = self.origins.get_mut(n) {
+            *slot = origin;
+        }
+        Ok(())
+    }
+
+    /// Every key with its value and origin, in the order of [`KEYS`].
+    pub fn effective(&self) -> Vec<Effective> {
+        KEYS.iter()
+            .zip(self.origins)
+            .map(|(key, origin)| Effective {
+                key: key.name,
+                value: (key.show)(&self.values),
+                origin,
+                place: match origin {
+                    Origin::Default => "built in".to_owned(),
+                    Origin::File => self
+                        .file
+                        .as_ref()
+                        .map_or_else(String::new, |p| p.display().to_string()),
+                    Origin::Environment => key.env.to_owned(),
+                    Origin::Flag => key.flag.to_owned(),
+                },
+            })
+            .collect()
+    }
+}
+
+/// `$XDG_CONFIG_HOME/mailtrace/config.toml`, or the same below `~/.config`.
+fn usual_place(env: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    // The XDG base directory specification: a relative path is to be ignored.
+    let base = env("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(Path::new(&env("HOME").filter(|h| !h.is_empty())?).join(".config")))?;
+    Some(base.join("mailtrace").join("config.toml"))
+}
+
+/// An error of the operating system in a few words.
+pub fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "you may not read this".to_owned(),
+        std::io::ErrorKind::IsADirectory => "this is a folder".to_owned(),
+        std::io::ErrorKind::InvalidData => "this is not text".to_owned(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error")
+                .next()
+                .unwrap_or_default()
+                .to_lowercase()
+        }
+    }
+}
+
+/// What may have been meant by an unknown key.
+fn near(name: &str) -> String {
+    let best = KEYS
+        .iter()
+        .map(|key| (distance(name, key.name), key.name))
+        .min();
+    match best {
+        Some((steps, key)) if steps <= 2.max(name.len() / 3) => format!("did you mean \"{key}\"?"),
+        _ => {
+            let all: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+            format!("the keys are {}", all.join(", "))
+        }
+    }
+}
+
+/// How many letters are to be changed, added or left out (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (slot, y) in row.iter_mut().skip(1).zip(b.chars()) {
+            let best = (diagonal + usize::from(x != y))
+                .min(*slot + 1)
+                .min(left + 1);
+            diagonal = std::mem::replace(slot, best);
+            left = best;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, flags: &[Flag], vars: &[(&str, &str)]) -> Result<Settings, Error> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        std::fs::write(&path, file).unwrap();
+        let env = |name: &str| {
+            vars.iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        Settings::load(Some(&path), flags, env)
+    }
+
+    #[test]
+    fn flags_beat_the_environment_and_that_beats_the_file() {
+        let file = "width = 70\nformat = \"json\"\nprogress = false\n";
+        let vars = [("MAILTRACE_WIDTH", "90"), ("MAILTRACE_FORMAT", "")];
+        let settings = load(file, &[("width", "100".to_owned())], &vars).unwrap();
+        assert_eq!(settings.values.width, Some(100));
+        assert_eq!(settings.values.format, Format::Json);
+        let origins: Vec<_> = settings
+            .effective()
+            .into_iter()
+            .map(|line| (line.key, line.origin))
+            .collect();
+        assert!(origins.contains(&("width", Origin::Flag)));
+        assert!(origins.contains(&("format", Origin::File)));
+        assert!(origins.contains(&("color", Origin::Default)));
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_near_one() {
+        let error = load("colour = \"never\"\n", &[], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("unknown key \"colour\"; did you mean \"color\"?"),
+            "{error}"
+        );
+        let error = load("zzzzzzzzz = 1\n", &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("the keys are format, color"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_says_what_would_be_right() {
+        let error = load("width = 0\n", &[], &[]).unwrap_err().to_string();
+        assert!(error.ends_with("width: \"0\" does not fit; write auto or a number of columns"));
+        let error = load("", &[], &[("MAILTRACE_COLOR", "red")])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "MAILTRACE_COLOR: \"red\" does not fit; write auto, always or never"
+        );
+        let error = load("width = \n", &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("line 1 is not TOML"), "{error}");
+    }
+
+    #[test]
+    fn the_usual_place_may_be_empty_but_a_named_file_must_be_there() {
+        let env = |name: &str| (name == "HOME").then(|| "/nonexistent".to_owned());
+        let settings = Settings::load(None, &[], env).unwrap();
+        assert_eq!(settings.values, Values::default());
+        assert_eq!(
+            settings.file.unwrap(),
+            Path::new("/nonexistent/.config/mailtrace/config.toml")
+        );
+        let error = Settings::load(Some(Path::new("/nonexistent/x")), &[], env).unwrap_err();
+        assert!(error.to_string().contains("there is no such file"));
+    }
+
+    #[test]
+    fn every_key_reads_what_it_shows() {
+        for key in &KEYS {
+            let mut values = Values::default();
+            let shown = (key.show)(&values);
+            assert_eq!((key.set)(&mut values, &shown), Some(()), "{}", key.name);
+            assert_eq!(values, Values::default());
+        }
+    }
+
+    #[test]
+    fn distance_counts_letters() {
+        assert_eq!(distance("colour", "color"), 1);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,6 @@
+//! The published JSON shapes. They are written by hand from the results, so that renaming a field
+//! of a struct never changes them, and nothing is built up in between.
+
+pub mod config;
+pub mod explain;
+pub mod write;

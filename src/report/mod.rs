@@ -1,0 +1,8 @@
+//! Results to text: [`human`] for people, [`json`] for scripts. Nothing here looks anything up.
+
+pub mod human;
+pub mod json;
+pub mod page;
+pub mod painter;
+pub mod safe;
+pub mod table;
