@@ -57,7 +57,7 @@ pub fn explain_line(line: &str) -> Explanation {
         }],
         ..Statement::default()
     };
-    let recipient = judge_statement(statement, report, None);
+    let recipient = judge_statement(statement, report, None, None);
     // Words that say nothing, and no number either: whatever it is, it is no reply.
     let nothing = recipient.cause == Cause::Unknown && recipient.confidence == Confidence::Low;
     if nothing && class.is_none() && action.is_none() {

@@ -8,9 +8,9 @@
 mod clause;
 mod client;
 pub mod dialect;
-mod scan;
+pub(crate) mod scan;
 mod server;
-mod session;
+pub(crate) mod session;
 pub(crate) mod words;
 
 use std::borrow::Cow;

@@ -139,15 +139,26 @@ impl<'x> Scanner<'x> {
 
     fn word(&mut self, start: usize) {
         let mut at = start;
+        // Where a group does not close, the next one of its kind in the word is not tried.
+        let mut unclosed = [false; 3];
         while let Some(b) = self.bytes.get(at) {
-            match b {
+            let close = match b {
                 b' ' | b'\t' | b'\r' | b'\n' | b';' | b'(' | b')' => break,
                 b',' if self.parts(at) => break,
-                b'"' => at = self.group(at, b'"'),
-                b'[' => at = self.group(at, b']'),
-                b'<' => at = self.group(at, b'>'),
-                _ => at += 1,
-            }
+                b'"' => Some((0, b'"')),
+                b'[' => Some((1, b']')),
+                b'<' => Some((2, b'>')),
+                _ => None,
+            };
+            let tried = close.and_then(|(kind, close)| Some((unclosed.get_mut(kind)?, close)));
+            at = match tried {
+                Some((unclosed, close)) if !*unclosed => {
+                    let end = self.group(at, close);
+                    *unclosed = end == at + 1;
+                    end
+                }
+                _ => at + 1,
+            };
         }
         self.at = at;
     }

@@ -49,6 +49,8 @@ fn by<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
             r.by.ip = address(first);
         }
         for word in second.into_iter().chain(said) {
+            // IIS: `by HOST over TLS secured channel with Microsoft SMTPSVC`.
+            r.tls.used |= word == "TLS";
             if let Some(ip) = address(word) {
                 r.by.ip = r.by.ip.or(Some(ip));
             } else if word.starts_with('<') && r.id.is_none() {

@@ -1,0 +1,554 @@
+//! What servers found out about the sender and wrote into the header: `Authentication-Results`
+//! (RFC 8601), `Received-SPF` (RFC 7208 §9.1), the tags of `DKIM-Signature` (RFC 6376) and the
+//! ARC sets (RFC 8617). Shown, not verified: that would need the DNS.
+
+use std::net::IpAddr;
+
+use crate::message::layer::Head;
+use crate::route::hop::cut;
+use crate::route::net;
+use crate::route::received::{unfold, words};
+
+/// More fields of a kind than this are no honest header.
+const MAX_FIELDS: usize = 50;
+/// More methods or tags in one field than this neither.
+const MAX_PARTS: usize = 60;
+const MAX_TEXT: usize = 500;
+
+/// The authentication fields of a header.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Authentication {
+    /// The SPF verdict that counts.
+    pub spf: Option<Spf>,
+    /// The signatures, in the order of the header.
+    pub dkim: Vec<Signature>,
+    /// The DMARC verdict that counts.
+    pub dmarc: Option<Dmarc>,
+    /// The ARC chain.
+    pub arc: Option<Arc>,
+    /// Every single result of every field.
+    pub results: Vec<Outcome>,
+}
+
+/// One result of one method, as a server stated it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Who states it (the authserv-id); none when the field does not tell (Microsoft).
+    pub by: Option<String>,
+    /// The statement is of the reader's own side.
+    pub trusted: bool,
+    /// The ARC instance whose results these are; none for the field of the message itself.
+    pub instance: Option<u32>,
+    /// `spf`, `dkim`, `dmarc`, `arc`, `auth`, `iprev`, `compauth` …
+    pub method: String,
+    /// `pass`, `fail`, `softfail`, `neutral`, `none`, `temperror`, `permerror` …
+    pub result: String,
+    /// `smtp.mailfrom=…`, `header.d=…`, in their order.
+    pub properties: Vec<(String, String)>,
+    /// What stands in the comments.
+    pub comment: Option<String>,
+}
+
+impl Outcome {
+    /// The value of a property.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        let found = self
+            .properties
+            .iter()
+            .find(|(k, _)| k.eq_ignore_ascii_case(name));
+        found.map(|(_, v)| v.as_str())
+    }
+}
+
+/// An SPF verdict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spf {
+    /// `pass`, `fail` …
+    pub result: String,
+    /// The domain that was asked.
+    pub domain: Option<String>,
+    /// The address that was judged.
+    pub ip: Option<IpAddr>,
+    /// Who states it.
+    pub by: Option<String>,
+    /// The statement is of the reader's own side.
+    pub trusted: bool,
+    /// The domain is that of `From` (relaxed).
+    pub aligned: bool,
+}
+
+/// A DMARC verdict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dmarc {
+    /// `pass`, `fail`, `none`, `bestguesspass` …
+    pub result: String,
+    /// The `From` domain.
+    pub domain: Option<String>,
+    /// What the domain asks to be done: `none`, `quarantine`, `reject`.
+    pub policy: Option<String>,
+    /// Who states it.
+    pub by: Option<String>,
+    /// The statement is of the reader's own side.
+    pub trusted: bool,
+}
+
+/// A DKIM signature.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signature {
+    /// `d=`
+    pub domain: String,
+    /// `s=`
+    pub selector: String,
+    /// `a=`
+    pub algorithm: String,
+    /// `t=`, seconds since the epoch.
+    pub signed_at: Option<i64>,
+    /// `x=`
+    pub expires_at: Option<i64>,
+    /// The signed fields, lower case.
+    pub headers: Vec<String>,
+    /// `l=`: only so much of the body is signed, the rest can be anything.
+    pub body_length: Option<u64>,
+    /// What a server found, when one says so for this domain.
+    pub result: Option<String>,
+    /// The domain is that of `From` (relaxed).
+    pub aligned: bool,
+}
+
+/// The ARC chain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Arc {
+    /// The sets, oldest first.
+    pub sets: Vec<Seal>,
+    /// Every instance from 1 on has all three fields.
+    pub complete: bool,
+    /// The `cv=` of the newest seal.
+    pub cv: Option<String>,
+}
+
+/// One set of ARC fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seal {
+    /// `i=`
+    pub instance: u32,
+    /// Who sealed (`d=`).
+    pub domain: Option<String>,
+    /// What the sealer found of the chain before.
+    pub cv: Option<String>,
+    /// When (`t=`).
+    pub time: Option<i64>,
+    has: [bool; 3],
+}
+
+/// Reads all authentication fields. `own` is the name of the reader's topmost server, `from` the
+/// domain of `From`.
+pub(crate) fn read(head: &Head<'_>, own: Option<&str>, from: Option<&str>) -> Authentication {
+    let mut all = Authentication::default();
+    for field in head.all("Authentication-Results").take(MAX_FIELDS) {
+        all.results
+            .extend(outcomes(&unfold(&field.body), None, own));
+    }
+    all.arc = arc(head, own, &mut all.results);
+    let aligned = |d: &str| from.is_some_and(|f| net::same_organisation(d, f));
+    for field in head.all("DKIM-Signature").take(MAX_FIELDS) {
+        let mut signature = signature(&unfold(&field.body));
+        signature.aligned = aligned(&signature.domain);
+        signature.result = verdict_on(&all.results, &signature);
+        all.dkim.push(signature);
+    }
+    all.spf = spf_verdict(&all.results).or_else(|| {
+        head.field("Received-SPF")
+            .and_then(|f| received_spf(&unfold(&f.body), own))
+    });
+    if let Some(spf) = &mut all.spf {
+        spf.aligned = spf.domain.as_deref().is_some_and(aligned);
+    }
+    all.dmarc = dmarc_verdict(&all.results);
+    all
+}
+
+/// A result of the message itself, a trusted one first.
+fn best<'a>(results: &'a [Outcome], method: &str) -> Option<&'a Outcome> {
+    let mut of = results
+        .iter()
+        .filter(|r| r.instance.is_none() && r.method == method);
+    of.clone().find(|r| r.trusted).or_else(|| of.next())
+}
+
+fn spf_verdict(results: &[Outcome]) -> Option<Spf> {
+    let found = best(results, "spf")?;
+    let who = found
+        .property("smtp.mailfrom")
+        .or_else(|| found.property("smtp.helo"));
+    let ip = found
+        .property("smtp.remote-ip")
+        .or_else(|| found.property("policy.iprev"));
+    Some(Spf {
+        result: found.result.clone(),
+        domain: who.map(domain_of).map(str::to_owned),
+        ip: ip.and_then(words::address).or_else(|| {
+            let comment = found.comment.as_deref()?;
+            comment
+                .split([' ', '(', ')', ';'])
+                .filter(|w| !w.is_empty())
+                .find_map(words::address)
+        }),
+        by: found.by.clone(),
+        trusted: found.trusted,
+        aligned: false,
+    })
+}
+
+fn dmarc_verdict(results: &[Outcome]) -> Option<Dmarc> {
+    let found = best(results, "dmarc")?;
+    // Gmail and others: `dmarc=pass (p=NONE sp=QUARANTINE dis=NONE)`.
+    let policy = found.comment.as_deref().and_then(|c| {
+        c.split([' ', ';', ','])
+            .find_map(|w| words::after(w, "p="))
+            .map(str::to_ascii_lowercase)
+    });
+    let stated = found
+        .property("policy.published-domain-policy")
+        .map(str::to_ascii_lowercase);
+    Some(Dmarc {
+        result: found.result.clone(),
+        domain: found
+            .property("header.from")
+            .map(domain_of)
+            .map(str::to_owned),
+        policy: stated.or(policy),
+        by: found.by.clone(),
+        trusted: found.trusted,
+    })
+}
+
+/// What was found of a signature: matched by domain, and by selector when that is told.
+fn verdict_on(results: &[Outcome], signature: &Signature) -> Option<String> {
+    let matching = results
+        .iter()
+        .filter(|r| r.instance.is_none() && r.method == "dkim")
+        .filter(|r| {
+            let domain = r
+                .property("header.d")
+                .or_else(|| r.property("header.i"))
+                .map(domain_of);
+            let selector = r.property("header.s");
+            domain.is_some_and(|d| d.eq_ignore_ascii_case(&signature.domain))
+                && selector.is_none_or(|s| s.eq_ignore_ascii_case(&signature.selector))
+        });
+    let mut matching = matching;
+    let first = matching.next()?;
+    let trusted = std::iter::once(first).chain(matching).find(|r| r.trusted);
+    Some(trusted.unwrap_or(first).result.clone())
+}
+
+fn domain_of(address: &str) -> &str {
+    let address = address.trim_matches(['<', '>', '"']);
+    address
+        .rsplit_once('@')
+        .map_or(address, |(_, domain)| domain)
+}
+
+/// The results of one field: `authserv-id [version]; method=result … ; …`.
+fn outcomes(body: &str, instance: Option<u32>, own: Option<&str>) -> Vec<Outcome> {
+    let parts = split(body);
+    let mut parts = parts.iter().peekable();
+    let mut by = None;
+    if let Some(first) = parts.peek()
+        && first.words.first().is_none_or(|w| !w.contains('='))
+    {
+        by = first
+            .words
+            .first()
+            .map(|w| cut(w.trim_matches('"'), MAX_TEXT));
+        parts.next();
+    }
+    let trusted = match (&by, own) {
+        (Some(by), Some(own)) => net::same_organisation(by, own),
+        // Microsoft leaves the id out on its own side.
+        (None, Some(own)) => net::same_organisation(own, "outlook.com"),
+        _ => false,
+    };
+    let trusted = trusted && instance.is_none();
+    let mut found = Vec::new();
+    for part in parts {
+        let mut said = part.words.iter();
+        let Some((method, result)) = said.next().and_then(|w| w.split_once('=')) else {
+            continue;
+        };
+        let method = method.split('/').next().unwrap_or(method);
+        let properties = said.filter_map(|w| w.split_once('=')).map(|(k, v)| {
+            (
+                cut(&k.to_ascii_lowercase(), MAX_TEXT),
+                cut(v.trim_matches('"'), MAX_TEXT),
+            )
+        });
+        found.push(Outcome {
+            by: by.clone(),
+            trusted,
+            instance,
+            method: cut(&method.to_ascii_lowercase(), MAX_TEXT),
+            result: cut(&result.to_ascii_lowercase(), MAX_TEXT),
+            properties: properties.collect(),
+            comment: part.comment.map(|c| cut(c, MAX_TEXT)),
+        });
+    }
+    found
+}
+
+/// One part between semicolons: its words, and its first comment.
+#[derive(Default)]
+struct Part<'x> {
+    words: Vec<&'x str>,
+    comment: Option<&'x str>,
+}
+
+/// Takes a field apart at semicolons outside comments and quotes.
+fn split(body: &str) -> Vec<Part<'_>> {
+    use crate::route::received::scan::{Kind, scan};
+    let mut parts = vec![Part::default()];
+    for token in scan(body) {
+        let Some(part) = parts.last_mut() else { break };
+        match token.kind {
+            Kind::Word => part.words.push(token.text),
+            Kind::Comment => part.comment = part.comment.or(Some(token.text)),
+            Kind::Semicolon if parts.len() < MAX_PARTS => parts.push(Part::default()),
+            Kind::Semicolon => break,
+        }
+    }
+    parts
+}
+
+/// `pass (mx.example: …) client-ip=192.0.2.1; envelope-from=…; helo=…`.
+fn received_spf(body: &str, own: Option<&str>) -> Option<Spf> {
+    let parts = split(body);
+    let result = parts.first()?.words.first()?.to_ascii_lowercase();
+    let known = [
+        "pass",
+        "fail",
+        "softfail",
+        "neutral",
+        "none",
+        "temperror",
+        "permerror",
+        "error",
+    ];
+    if !known.contains(&result.as_str()) {
+        return None;
+    }
+    let pairs = parts
+        .iter()
+        .flat_map(|p| p.words.iter())
+        .filter_map(|w| w.split_once('='));
+    let get = |name: &str| {
+        let found = pairs.clone().find(|(k, _)| k.eq_ignore_ascii_case(name));
+        found.map(|(_, v)| v.trim_matches(['"', '<', '>']))
+    };
+    let comment = parts.first()?.comment.unwrap_or_default();
+    let by = get("receiver").map(str::to_owned).or_else(|| {
+        comment
+            .split_once(':')
+            .map(|(by, _)| by.trim().to_owned())
+            .filter(|b| words::host_name(b).is_some())
+    });
+    let who = get("envelope-from")
+        .filter(|v| !v.is_empty())
+        .or_else(|| get("helo"));
+    let trusted = by
+        .as_deref()
+        .zip(own)
+        .is_some_and(|(by, own)| net::same_organisation(by, own));
+    let in_comment = || {
+        comment
+            .split([' ', '(', ')'])
+            .filter(|w| !w.is_empty())
+            .find_map(words::address)
+    };
+    Some(Spf {
+        result,
+        domain: who.map(domain_of).map(|d| cut(d, MAX_TEXT)),
+        ip: get("client-ip")
+            .and_then(words::address)
+            .or_else(in_comment),
+        by: by.map(|b| cut(&b, MAX_TEXT)),
+        trusted,
+        aligned: false,
+    })
+}
+
+/// The tags of a `tag=value; …` list (RFC 6376 §3.2), blanks within values taken out.
+fn tags(body: &str) -> Vec<(&str, String)> {
+    body.split(';')
+        .take(MAX_PARTS)
+        .filter_map(|tag| tag.split_once('='))
+        .map(|(k, v)| (k.trim(), v.split_ascii_whitespace().collect::<String>()))
+        .collect()
+}
+
+fn signature(body: &str) -> Signature {
+    let tags = tags(body);
+    let get = |name: &str| {
+        tags.iter()
+            .find(|(k, _)| *k == name)
+            .map(|(_, v)| v.as_str())
+    };
+    let text = |name: &str| get(name).map(|v| cut(v, MAX_TEXT)).unwrap_or_default();
+    Signature {
+        domain: text("d"),
+        selector: text("s"),
+        algorithm: text("a"),
+        signed_at: get("t").and_then(|t| t.parse().ok()),
+        expires_at: get("x").and_then(|x| x.parse().ok()),
+        headers: get("h")
+            .map(|h| {
+                h.split(':')
+                    .take(MAX_PARTS)
+                    .map(str::to_ascii_lowercase)
+                    .collect()
+            })
+            .unwrap_or_default(),
+        body_length: get("l").and_then(|l| l.parse().ok()),
+        result: None,
+        aligned: false,
+    }
+}
+
+fn arc(head: &Head<'_>, own: Option<&str>, results: &mut Vec<Outcome>) -> Option<Arc> {
+    const FIELDS: [&str; 3] = [
+        "ARC-Authentication-Results",
+        "ARC-Message-Signature",
+        "ARC-Seal",
+    ];
+    let mut sets: Vec<Seal> = Vec::new();
+    for (kind, name) in FIELDS.iter().enumerate() {
+        for field in head.all(name).take(MAX_FIELDS) {
+            let body = unfold(&field.body);
+            let listed = tags(&body);
+            let get = |tag: &str| {
+                listed
+                    .iter()
+                    .find(|(k, _)| *k == tag)
+                    .map(|(_, v)| v.as_str())
+            };
+            let Some(instance) = get("i").and_then(|i| i.parse::<u32>().ok()) else {
+                continue;
+            };
+            let at = sets.iter().position(|s| s.instance == instance);
+            let at = at.unwrap_or_else(|| {
+                sets.push(Seal {
+                    instance,
+                    ..Seal::default()
+                });
+                sets.len() - 1
+            });
+            let Some(set) = sets.get_mut(at) else {
+                continue;
+            };
+            if let Some(has) = set.has.get_mut(kind) {
+                *has = true;
+            }
+            match kind {
+                0 => {
+                    let rest = body.split_once(';').map_or("", |(_, rest)| rest);
+                    results.extend(outcomes(rest.trim(), Some(instance), own));
+                }
+                2 => {
+                    set.domain = get("d").map(|d| cut(d, MAX_TEXT));
+                    set.cv = get("cv").map(|c| cut(&c.to_ascii_lowercase(), MAX_TEXT));
+                    set.time = get("t").and_then(|t| t.parse().ok());
+                }
+                _ => {}
+            }
+        }
+    }
+    if sets.is_empty() {
+        return None;
+    }
+    sets.sort_by_key(|s| s.instance);
+    let gapless = sets
+        .iter()
+        .zip(1..)
+        .all(|(s, n)| s.instance == n && s.has == [true; 3]);
+    let cv = sets.last().and_then(|s| s.cv.clone());
+    Some(Arc {
+        complete: gapless,
+        cv,
+        sets,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "Authentication-Results: mx.example.org;\n\
+        \tdkim=pass header.i=@example.com header.s=s1 header.b=abc;\n\
+        \tspf=softfail (mx.example.org: domain of a@bounce.example.com does not designate 192.0.2.1 as permitted sender) smtp.mailfrom=a@bounce.example.com;\n\
+        \tdmarc=pass (p=REJECT sp=NONE dis=NONE) header.from=example.com\n\
+        Authentication-Results: forged.example.net; dmarc=fail header.from=example.com\n\
+        ARC-Seal: i=1; a=rsa-sha256; t=1772442930; cv=none; d=lists.example.net; s=x; b=q\n\
+        ARC-Message-Signature: i=1; d=lists.example.net\n\
+        ARC-Authentication-Results: i=1; lists.example.net; spf=pass smtp.mailfrom=example.com\n\
+        DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=s1; t=1772442900; l=100;\n h=From:To:\n  Subject; b=abc\n\n";
+
+    #[test]
+    fn results_are_read_and_those_of_our_own_side_count() {
+        let head = Head::parse(HEAD.as_bytes());
+        let all = read(&head, Some("store.example.org"), Some("example.com"));
+        let spf = all.spf.unwrap();
+        assert_eq!(
+            (spf.result.as_str(), spf.domain.as_deref()),
+            ("softfail", Some("bounce.example.com"))
+        );
+        assert!(spf.trusted && spf.aligned);
+        assert_eq!(spf.ip.unwrap().to_string(), "192.0.2.1");
+        let dmarc = all.dmarc.unwrap();
+        assert_eq!(
+            (dmarc.result.as_str(), dmarc.policy.as_deref()),
+            ("pass", Some("reject"))
+        );
+        let signature = &all.dkim[0];
+        assert_eq!(
+            (signature.result.as_deref(), signature.body_length),
+            (Some("pass"), Some(100))
+        );
+        assert_eq!(signature.headers, ["from", "to", "subject"]);
+        let arc = all.arc.unwrap();
+        assert!(arc.complete);
+        assert_eq!(
+            (arc.cv.as_deref(), arc.sets[0].domain.as_deref()),
+            (Some("none"), Some("lists.example.net"))
+        );
+        assert!(
+            all.results
+                .iter()
+                .any(|r| r.instance == Some(1) && r.method == "spf")
+        );
+    }
+
+    #[test]
+    fn received_spf_stands_in_when_there_are_no_results() {
+        let head = Head::parse(b"Received-SPF: Fail (mx.example.org: no) client-ip=192.0.2.9; envelope-from=\"a@example.com\"; helo=x; receiver=mx.example.org\n\n");
+        let spf = read(&head, Some("mx.example.org"), None).spf.unwrap();
+        assert_eq!(
+            (spf.result.as_str(), spf.domain.as_deref(), spf.trusted),
+            ("fail", Some("example.com"), true)
+        );
+    }
+
+    #[test]
+    fn microsoft_leaves_out_who_it_is() {
+        let head = Head::parse(b"Authentication-Results: spf=pass (sender IP is 192.0.2.9) smtp.mailfrom=example.com; dkim=none; compauth=fail reason=001\n\n");
+        let all = read(&head, Some("a.outlook.com"), None);
+        assert!(all.results.iter().all(|r| r.trusted && r.by.is_none()));
+        assert_eq!(all.results.last().unwrap().property("reason"), Some("001"));
+    }
+
+    #[test]
+    fn a_gap_in_the_arc_chain_shows() {
+        let head = Head::parse(
+            b"ARC-Seal: i=2; cv=pass; d=b.example\nARC-Seal: i=1; cv=none; d=a.example\n\n",
+        );
+        assert!(!read(&head, None, None).arc.unwrap().complete);
+    }
+}

@@ -1,0 +1,253 @@
+//! Signs that a line is not what it says. One sign proves nothing; each has a weight, and only
+//! several together are reported as forged.
+
+use super::{Case, server};
+use crate::route::finding::{Finding, Severity, Sureness};
+use crate::route::hop::Hop;
+use crate::route::net::{self, Zone};
+use crate::route::received::dialect::is_exim_id;
+use crate::route::received::words;
+
+/// From this weight on the signs together are taken for a forgery, from the lower one for a doubt.
+const FORGED: u32 = 3;
+const DOUBTFUL: u32 = 2;
+const HOUR_S: i64 = 3600;
+
+pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    // Fields of the author: trace lines are put on top, so none of them can stand below these.
+    let author = case.head.fields.iter().position(|f| {
+        ["From", "Subject", "To", "Date"]
+            .iter()
+            .any(|n| f.name.eq_ignore_ascii_case(n))
+    });
+    for (i, hop) in case.route.hops.iter().enumerate() {
+        if let Some(text) = &hop.from.impossible_ip {
+            let text = format!(
+                "{text} is no address: a number above 255. No server writes that; the line is made up"
+            );
+            found.push(Finding::at(
+                hop.n,
+                Severity::Error,
+                "impossible-line",
+                Sureness::High,
+                text,
+            ));
+            continue;
+        }
+        if hop.from.ip.is_some_and(net::is_reserved) {
+            let text = format!(
+                "{} is an address from which nobody can connect",
+                hop.from.ip.map(|ip| ip.to_string()).unwrap_or_default()
+            );
+            found.push(Finding::at(
+                hop.n,
+                Severity::Error,
+                "impossible-line",
+                Sureness::Medium,
+                text,
+            ));
+            continue;
+        }
+        // Only what outsiders wrote can be forged.
+        if case.border.at.is_none_or(|border| i >= border) {
+            continue;
+        }
+        judge(case, i, hop, author, found);
+    }
+    helo(case, found);
+}
+
+fn judge(
+    case: &Case<'_, '_>,
+    i: usize,
+    hop: &Hop,
+    author: Option<usize>,
+    found: &mut Vec<Finding>,
+) {
+    let mut signs: Vec<String> = Vec::new();
+    let mut weight = 0;
+    let mut sign = |heavy: u32, text: String| {
+        weight += heavy;
+        signs.push(text);
+    };
+    if case.border.broken.is_some_and(|at| i <= at) {
+        sign(1, "nothing above confirms it".into());
+    }
+    let clash = case
+        .clocks
+        .clashes
+        .iter()
+        .find(|c| c.first == i || c.second == i);
+    if let Some(clash) = clash.filter(|c| !c.zone && c.seconds >= HOUR_S) {
+        sign(
+            1,
+            format!(
+                "its time is {} off its neighbours",
+                super::span(clash.seconds)
+            ),
+        );
+    }
+    // In a header that somebody edited as a whole all weekdays are wrong.
+    let edited = case.route.hops.iter().skip(case.border.at.unwrap_or(0)).any(wrong_weekday);
+    if wrong_weekday(hop) && !edited {
+        sign(
+            1,
+            "its weekday is wrong, and servers take it from the calendar".into(),
+        );
+    }
+    if author.is_some_and(|a| hop.position > a) {
+        sign(
+            1,
+            "it stands below the author's own fields, where no server writes".into(),
+        );
+    }
+    if let Some(text) = wrong_form(hop) {
+        sign(2, text);
+    }
+    let own = own_name(case);
+    if let (Some(by), Some(own)) = (hop.by.best_name(), own)
+        && net::same_organisation(by, own)
+        && case.border.broken.is_some()
+    {
+        sign(
+            2,
+            format!("it claims to be of {own}, below the line at which the mail came in"),
+        );
+    }
+    let by_address = hop
+        .by
+        .host
+        .as_deref()
+        .is_some_and(|h| words::address(h).is_some())
+        && hop.by.ip.is_some_and(|ip| net::zone(ip) == Zone::Public);
+    let bare = hop.with.is_none() && hop.id.is_none() && hop.by.software.is_none();
+    if by_address && bare {
+        sign(
+            2,
+            "it has a bare address for a server, no protocol and no id: the form of spam programs"
+                .into(),
+        );
+    } else if hop.with.is_none()
+        && hop.id.is_none()
+        && hop.by.host.is_some()
+        && hop.from.ip.is_some()
+    {
+        sign(1, "it has neither protocol nor id".into());
+    }
+    if case.border.at == Some(i + 1) && bare && case.hop(i + 1).is_some_and(is_household) {
+        sign(1, "the machine that brought it is no mail server by its name".into());
+    }
+    let (severity, code, sureness, verdict) = match weight {
+        FORGED.. => (
+            Severity::Error,
+            "forged-line",
+            Sureness::Medium,
+            "looks forged",
+        ),
+        DOUBTFUL => (
+            Severity::Warning,
+            "doubtful-line",
+            Sureness::Low,
+            "is doubtful",
+        ),
+        _ => return,
+    };
+    let text = format!(
+        "the line of {} {verdict}: {}",
+        server(hop),
+        signs.join("; ")
+    );
+    found.push(Finding::at(hop.n, severity, code, sureness, text));
+}
+
+fn wrong_weekday(hop: &Hop) -> bool {
+    hop.time.is_some_and(|t| t.wrong_weekday)
+}
+
+/// A client without a reverse name, or with one that providers give to households: the address
+/// in it, or a word for the kind of line. Such machines relay for nobody.
+fn is_household(hop: &Hop) -> bool {
+    const WORDS: [&str; 12] = [
+        "dsl", "dyn", "dial", "ppp", "cable", "pool", "dhcp", "client", "broadband", "cpe", "dip", "catv",
+    ];
+    let Some(name) = hop.from.rdns.as_deref() else { return true };
+    let numbered = match hop.from.ip {
+        Some(std::net::IpAddr::V4(ip)) => {
+            let [_, _, c, d] = ip.octets();
+            words::find(name, &c.to_string()).is_some() && words::find(name, &d.to_string()).is_some()
+        }
+        _ => false,
+    };
+    numbered || WORDS.iter().any(|w| words::find(name, w).is_some())
+}
+
+/// A line in the name of a known system, in a form that this system never writes.
+fn wrong_form(hop: &Hop) -> Option<String> {
+    let by = hop.by.host.as_deref().unwrap_or_default();
+    let id = hop.id.as_deref().unwrap_or_default();
+    let is = |name: &str| words::ends_with(by, name);
+    if is("mx.google.com") || is("smtp.gmail.com") {
+        // `…si123wrb.12.2026.03.02.01.15.30`: at least the date stands at the end.
+        let dotted = id
+            .split('.')
+            .rev()
+            .take(6)
+            .filter(|p| p.bytes().all(|b| b.is_ascii_digit()))
+            .count();
+        return (dotted < 6).then(|| "Gmail's ids end in the date, this one does not".into());
+    }
+    if is(".protection.outlook.com") && hop.spoke("microsoft smtp") {
+        let build = id.split('.').filter(|p| p.parse::<u32>().is_ok()).count();
+        return (build != 4)
+            .then(|| "Microsoft writes its build number for an id, this line does not".into());
+    }
+    match hop.dialect {
+        Some("postfix") if hop.runs("postfix") && !id.is_empty() => {
+            // Short ids are hexadecimal, long ones base 52 with digits; neither has other signs.
+            let shaped = id.bytes().all(|b| b.is_ascii_alphanumeric());
+            (!shaped).then(|| "Postfix's ids are letters and digits only".into())
+        }
+        Some("exim") if hop.runs("exim 4") && !id.is_empty() => (!is_exim_id(id))
+            .then(|| "Exim's ids have three parts of fixed length, this one has not".into()),
+        _ => None,
+    }
+}
+
+/// The name of the own side, by the border's server.
+fn own_name<'a>(case: &'a Case<'_, '_>) -> Option<&'a str> {
+    let hop = case.border.at.and_then(|at| case.hop(at))?;
+    hop.by.best_name().filter(|n| !net::is_local_name(n))
+}
+
+/// A stranger that calls itself by the receiver's own name or address.
+fn helo(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    let Some(hop) = case.border.at.and_then(|at| case.hop(at)) else {
+        return;
+    };
+    let (Some(helo), Some(by)) = (hop.from.helo.as_deref(), hop.by.best_name()) else {
+        return;
+    };
+    // A server that talks to itself is no stranger.
+    if hop.from.ip.is_some() && hop.from.ip == hop.by.ip {
+        return;
+    }
+    let own_address = words::address(helo).is_some_and(|ip| Some(ip) == hop.by.ip);
+    let own_name = helo.eq_ignore_ascii_case(by)
+        && !hop
+            .from
+            .rdns
+            .as_deref()
+            .is_some_and(|r| net::same_organisation(r, by));
+    if own_address || own_name {
+        let text = format!(
+            "the stranger called itself {helo}, which is the receiver's own name: only forgers do that"
+        );
+        found.push(Finding::at(
+            hop.n,
+            Severity::Warning,
+            "forged-helo",
+            Sureness::High,
+            text,
+        ));
+    }
+}

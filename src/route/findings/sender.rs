@@ -1,0 +1,304 @@
+//! The sender: what authentication and filters found, who sent the mail on, what the author's
+//! side claims of itself.
+
+use super::Case;
+use crate::route::filters;
+use crate::route::finding::{Finding, Severity, Sureness};
+use crate::route::net;
+use crate::route::received::words;
+use crate::route::{HandlerKind, lists};
+
+pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    handlers(case, found);
+    verdicts(case, found);
+    signatures(case, found);
+    addresses(case, found);
+    claims(case, found);
+}
+
+fn handlers(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    for handler in &case.route.handlers {
+        let (code, text) = match handler.kind {
+            HandlerKind::List => (
+                "list",
+                format!("came through the mailing list {}", handler.name),
+            ),
+            HandlerKind::Forwarder => (
+                "forwarder",
+                format!("was sent on by {} ({})", handler.name, handler.sign),
+            ),
+        };
+        found.push(Finding::whole(
+            Severity::Info,
+            code,
+            Sureness::High,
+            text.trim_end().to_owned(),
+        ));
+    }
+    let path = case.route.message.return_path.as_deref();
+    if let Some((original, scheme)) = path.and_then(lists::unwrapped) {
+        let text =
+            format!("the envelope sender was rewritten ({scheme}); it stands for {original}");
+        found.push(Finding::whole(
+            Severity::Info,
+            "sender-rewritten",
+            Sureness::High,
+            text,
+        ));
+    }
+}
+
+fn verdicts(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    let all = &case.route.authentication;
+    let weight = |trusted: bool| {
+        if trusted {
+            (Severity::Warning, Sureness::High)
+        } else {
+            (Severity::Info, Sureness::Low)
+        }
+    };
+    let who = |by: &Option<String>| by.clone().unwrap_or_else(|| "the receiver".to_owned());
+    if let Some(spf) = all
+        .spf
+        .as_ref()
+        .filter(|s| matches!(s.result.as_str(), "fail" | "softfail" | "permerror"))
+    {
+        let (severity, sureness) = weight(spf.trusted);
+        let domain = spf.domain.as_deref().unwrap_or("the sender's domain");
+        let text = format!(
+            "SPF {}: {domain} does not let this address send for it, says {}",
+            spf.result,
+            who(&spf.by)
+        );
+        found.push(Finding::whole(severity, "spf", sureness, text));
+    }
+    if let Some(dmarc) = all.dmarc.as_ref().filter(|d| d.result == "fail") {
+        let (severity, sureness) = weight(dmarc.trusted);
+        let domain = dmarc.domain.as_deref().unwrap_or("the domain of From");
+        let policy = dmarc
+            .policy
+            .as_deref()
+            .map(|p| format!(" (which asks for {p})"))
+            .unwrap_or_default();
+        let text = format!(
+            "DMARC fail: nothing shows that {domain}{policy} sent this, says {}",
+            who(&dmarc.by)
+        );
+        found.push(Finding::whole(severity, "dmarc", sureness, text));
+    }
+    let composite = all
+        .results
+        .iter()
+        .find(|r| r.instance.is_none() && r.method == "compauth" && r.result == "fail");
+    if let Some(result) = composite {
+        let words = result
+            .property("reason")
+            .and_then(filters::compauth)
+            .unwrap_or("failed");
+        let (severity, sureness) = weight(result.trusted);
+        let text = format!("Microsoft's composite authentication {words}");
+        found.push(Finding::whole(severity, "compauth", sureness, text));
+    }
+    if let Some(arc) = &all.arc {
+        if !arc.complete {
+            let text = "the ARC chain has gaps, so it proves nothing".to_owned();
+            found.push(Finding::whole(Severity::Info, "arc", Sureness::High, text));
+        } else if arc.cv.as_deref() == Some("fail") {
+            let text = "the newest sealer found the ARC chain broken".to_owned();
+            found.push(Finding::whole(
+                Severity::Warning,
+                "arc",
+                Sureness::Medium,
+                text,
+            ));
+        }
+    }
+    for verdict in case
+        .route
+        .verdicts
+        .iter()
+        .filter(|v| v.severity == Severity::Warning)
+        .take(10)
+    {
+        let key = verdict
+            .key
+            .as_deref()
+            .map(|k| format!("{k}:{}, ", verdict.value))
+            .unwrap_or_default();
+        let text = format!("{}: {key}{}", verdict.field, verdict.meaning);
+        found.push(Finding::whole(
+            Severity::Warning,
+            "filter",
+            Sureness::High,
+            text,
+        ));
+    }
+    border_address(case, found);
+}
+
+/// The address that the filter or SPF judged, against the one that the border's server saw.
+fn border_address(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    let Some(hop) = case.border.at.and_then(|at| case.hop(at)) else {
+        return;
+    };
+    let Some(seen) = hop.from.ip else { return };
+    let cip = case
+        .route
+        .verdicts
+        .iter()
+        .find(|v| v.key.as_deref() == Some("CIP"))
+        .map(|v| v.value.as_str());
+    let spf = case
+        .route
+        .authentication
+        .spf
+        .as_ref()
+        .filter(|s| s.trusted)
+        .and_then(|s| s.ip);
+    for (judged, who) in [
+        (cip.and_then(words::address), "Microsoft's filter"),
+        (spf, "SPF"),
+    ] {
+        if let Some(ip) = judged.filter(|ip| *ip != seen) {
+            let text = format!(
+                "{who} judged {ip}, but the mail came in from {seen}: there is a gateway in front, or --trust is needed"
+            );
+            found.push(Finding::at(
+                hop.n,
+                Severity::Info,
+                "other-address",
+                Sureness::Medium,
+                text,
+            ));
+            return;
+        }
+    }
+}
+
+fn signatures(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    let arrived = case
+        .route
+        .hops
+        .iter()
+        .rev()
+        .find_map(|h| h.time)
+        .map(|t| t.seconds);
+    for signature in &case.route.authentication.dkim {
+        let domain = &signature.domain;
+        let mut say =
+            |severity, text| found.push(Finding::whole(severity, "dkim", Sureness::High, text));
+        if matches!(
+            signature.result.as_deref(),
+            Some("fail" | "permerror" | "policy")
+        ) {
+            say(
+                Severity::Warning,
+                format!("DKIM: the signature of {domain} did not hold"),
+            );
+        }
+        if signature.algorithm.eq_ignore_ascii_case("rsa-sha1") {
+            say(
+                Severity::Warning,
+                format!(
+                    "DKIM: {domain} signs with rsa-sha1, which counts for nothing since RFC 8301"
+                ),
+            );
+        }
+        if signature.body_length.is_some() {
+            say(
+                Severity::Info,
+                format!(
+                    "DKIM: {domain} signs only the start of the body (l=); anything could have been added"
+                ),
+            );
+        }
+        if signature
+            .expires_at
+            .zip(arrived)
+            .is_some_and(|(x, at)| x < at)
+        {
+            say(
+                Severity::Warning,
+                format!("DKIM: the signature of {domain} had run out before the mail arrived"),
+            );
+        }
+        if !signature.headers.is_empty() && !signature.headers.iter().any(|h| h == "from") {
+            say(
+                Severity::Warning,
+                format!(
+                    "DKIM: {domain} does not sign the From field, so the signature says nothing of it"
+                ),
+            );
+        }
+    }
+}
+
+/// `From` against the envelope sender and the answer address.
+fn addresses(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    let domain = |a: &str| a.rsplit_once('@').map(|(_, d)| d.to_owned());
+    let Some(from) = case.route.message.from.as_deref().and_then(domain) else {
+        return;
+    };
+    let listed = case
+        .route
+        .handlers
+        .iter()
+        .any(|h| h.kind == HandlerKind::List);
+    let path = case.route.message.return_path.as_deref().and_then(domain);
+    if let Some(path) = path.filter(|p| !net::same_organisation(p, &from) && !listed) {
+        let text = format!(
+            "bounces go to {path}, though {from} is the sender; usual for services that send for others"
+        );
+        found.push(Finding::whole(
+            Severity::Info,
+            "return-path",
+            Sureness::High,
+            text,
+        ));
+    }
+    let answer = case
+        .head
+        .get("Reply-To")
+        .and_then(|v| crate::message::addresses::clean(&v).and_then(domain));
+    if let Some(answer) = answer.filter(|a| !net::same_organisation(a, &from) && !listed) {
+        let text = format!("answers go to {answer}, though {from} is the sender");
+        found.push(Finding::whole(
+            Severity::Info,
+            "reply-to",
+            Sureness::High,
+            text,
+        ));
+    }
+}
+
+/// What the author's side says of itself in fields that anybody can write.
+fn claims(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    const FIELDS: [&str; 11] = [
+        "X-Originating-IP",
+        "X-Sender-IP",
+        "X-Client-IP",
+        "X-AOL-IP",
+        "X-Yahoo-Post-IP",
+        "X-EIP",
+        "X-Source-IP",
+        "X-Real-IP",
+        "X-Originating-Email",
+        "X-PHP-Originating-Script",
+        "X-MDRemoteIP",
+    ];
+    for name in FIELDS {
+        let Some(value) = case.head.get(name).filter(|v| !v.is_empty()) else {
+            continue;
+        };
+        let value = crate::route::hop::cut(value.trim_matches(['[', ']', ' ']), 200);
+        let text = format!(
+            "{name} gives {value} as the author's; a claim, no more trustworthy than the oldest line"
+        );
+        found.push(Finding::whole(
+            Severity::Info,
+            "claimed-source",
+            Sureness::Low,
+            text,
+        ));
+    }
+}

@@ -1,0 +1,162 @@
+//! Lists and forwarders: fields that name them, and sender addresses that were rewritten on the
+//! way (SRS, BATV, VERP, Gmail's forwarding).
+
+use std::borrow::Cow;
+
+use crate::message::addresses;
+use crate::message::layer::Head;
+use crate::route::hop::{Hop, cut};
+use crate::route::received::words;
+use crate::route::{Handler, HandlerKind};
+
+const MAX_NAME: usize = 300;
+
+/// The domain of the mailing list, when the message came through one.
+pub(crate) fn list_domain(head: &Head<'_>) -> Option<String> {
+    // RFC 2919: `List-Id: words <list.example.org>`; RFC 2369: `List-Post: <mailto:list@…>`.
+    let id = head.get("List-Id").and_then(|v| {
+        let inner = v.rsplit_once('<').map_or(v.as_ref(), |(_, rest)| rest);
+        words::host_name(inner.trim_end_matches('>').trim()).map(str::to_owned)
+    });
+    id.or_else(|| list_address(head).and_then(|a| a.rsplit_once('@').map(|(_, d)| d.to_owned())))
+}
+
+fn list_address(head: &Head<'_>) -> Option<String> {
+    [
+        "List-Post",
+        "X-BeenThere",
+        "X-Mailing-List",
+        "Mailing-List",
+        "X-Loop",
+    ]
+    .iter()
+    .find_map(|name| {
+        let value = head.get(name)?;
+        addresses::first(value.strip_prefix("<mailto:").unwrap_or(&value)).map(str::to_owned)
+    })
+}
+
+/// Every list and forwarder that left a sign.
+pub(crate) fn handlers(head: &Head<'_>, hops: &[Hop]) -> Vec<Handler> {
+    let mut found: Vec<Handler> = Vec::new();
+    let list = |name: &str| head.has(name);
+    if list("List-Id")
+        || list("List-Post")
+        || list("X-BeenThere")
+        || list("X-Mailman-Version")
+        || list("Mailing-List")
+    {
+        let name = list_address(head)
+            .or_else(|| list_domain(head))
+            .unwrap_or_default();
+        add(&mut found, HandlerKind::List, &name, "List-Id");
+    }
+    let senders = head
+        .get("Return-Path")
+        .into_iter()
+        .map(Cow::into_owned)
+        .chain(hops.iter().rev().filter_map(|h| h.envelope_from.clone()))
+        .chain(head.get("X-Envelope-From").map(Cow::into_owned));
+    for sender in senders {
+        if let Some((name, sign)) = rewritten(sender.trim_matches(['<', '>', ' '])) {
+            add(&mut found, HandlerKind::Forwarder, &name, sign);
+        }
+    }
+    for (field, sign) in [
+        ("X-Forwarded-For", "X-Forwarded-For"),
+        ("X-Forwarded-To", "X-Forwarded-To"),
+        ("Resent-From", "Resent-From"),
+        ("Resent-Sender", "Resent-From"),
+    ] {
+        if let Some(value) = head.get(field) {
+            // Gmail: `X-Forwarded-For: own@here.example to@there.example`.
+            let name = addresses::first(&value).unwrap_or_default();
+            add(&mut found, HandlerKind::Forwarder, name, sign);
+        }
+    }
+    found
+}
+
+fn add(found: &mut Vec<Handler>, kind: HandlerKind, name: &str, sign: &'static str) {
+    const MAX_HANDLERS: usize = 20;
+    let known = found
+        .iter()
+        .any(|h| h.kind == kind && h.name.eq_ignore_ascii_case(name));
+    if !known && found.len() < MAX_HANDLERS {
+        found.push(Handler {
+            kind,
+            name: cut(name, MAX_NAME),
+            sign,
+        });
+    }
+}
+
+/// Who rewrote a sender address, and by which scheme. BATV and VERP are the sender's own doing.
+pub(crate) fn rewritten(address: &str) -> Option<(String, &'static str)> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let srs = |mark: &str| {
+        words::after(local, mark).is_some_and(|rest| rest.starts_with(['=', '+', '-']))
+    };
+    if srs("SRS0") || srs("SRS1") {
+        return Some((domain.to_owned(), "SRS"));
+    }
+    // Gmail: `user+caf_=other=there.example@gmail.com`.
+    if let Some(at) = words::find(local, "+caf_=") {
+        let user = local.get(..at)?;
+        return Some((format!("{user}@{domain}"), "+caf_="));
+    }
+    None
+}
+
+/// The address behind a rewritten sender: SRS, BATV (`prvs=`), VERP.
+pub(crate) fn unwrapped(address: &str) -> Option<(String, &'static str)> {
+    let (local, domain) = address.trim_matches(['<', '>']).rsplit_once('@')?;
+    if let Some(rest) = words::after(local, "SRS0") {
+        // SRS0=HASH=TT=domain=user
+        let mut parts = rest.get(1..)?.splitn(4, '=');
+        let (_hash, _day) = (parts.next()?, parts.next()?);
+        let (original, user) = (parts.next()?, parts.next()?);
+        return Some((format!("{user}@{original}"), "SRS"));
+    }
+    for mark in ["prvs=", "msprvs1=", "btv1=="] {
+        if let Some(rest) = words::after(local, mark) {
+            let (_, user) = rest.trim_start_matches('=').split_once('=')?;
+            return Some((format!("{user}@{domain}"), "BATV"));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rewritten_senders_give_both_who_did_it_and_who_it_was() {
+        let srs = "SRS0=HHHH=TT=example.com=alice@forward.example.net";
+        assert_eq!(
+            rewritten(srs).unwrap(),
+            ("forward.example.net".into(), "SRS")
+        );
+        assert_eq!(unwrapped(srs).unwrap(), ("alice@example.com".into(), "SRS"));
+        let gmail = "bob+caf_=carol=example.org@gmail.com";
+        assert_eq!(
+            rewritten(gmail).unwrap(),
+            ("bob@gmail.com".into(), "+caf_=")
+        );
+        let batv = "prvs=1234abcdef=alice@example.com";
+        assert_eq!(
+            unwrapped(batv).unwrap(),
+            ("alice@example.com".into(), "BATV")
+        );
+        assert_eq!(rewritten(batv), None);
+        assert_eq!(unwrapped("alice@example.com"), None);
+    }
+
+    #[test]
+    fn a_list_is_known_by_its_fields() {
+        let head = Head::parse(b"List-Id: The list <dev.lists.example.org>\nList-Post: <mailto:dev@lists.example.org>\n\n");
+        assert_eq!(list_domain(&head).as_deref(), Some("dev.lists.example.org"));
+        assert_eq!(handlers(&head, &[])[0].name, "dev@lists.example.org");
+    }
+}

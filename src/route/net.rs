@@ -1,0 +1,277 @@
+//! Addresses and names: which net an address belongs to, which names are of one organisation,
+//! and which servers the reader trusts.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Where a leg runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Zone {
+    /// On the machine itself.
+    Local,
+    /// In a net of its own (RFC 1918, RFC 4193, link-local, shared).
+    Private,
+    /// Over the open Internet.
+    Public,
+}
+
+impl Zone {
+    /// The id used in JSON.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Private => "private",
+            Self::Public => "public",
+        }
+    }
+}
+
+/// The zone of an address. Documentation addresses count as public: they stand for public ones.
+pub fn zone(ip: IpAddr) -> Zone {
+    match ip {
+        IpAddr::V4(ip) => zone4(ip),
+        IpAddr::V6(ip) => zone6(ip),
+    }
+}
+
+fn zone4(ip: Ipv4Addr) -> Zone {
+    let [a, b, ..] = ip.octets();
+    match (a, b) {
+        (127, _) | (0, 0) => Zone::Local,
+        // RFC 1918, link-local (RFC 3927), shared (RFC 6598), benchmarks (RFC 2544).
+        (10, _) | (192, 168) | (169, 254) | (172, 16..=31) | (100, 64..=127) | (198, 18..=19) => {
+            Zone::Private
+        }
+        _ => Zone::Public,
+    }
+}
+
+fn zone6(ip: Ipv6Addr) -> Zone {
+    let [first, second, third, ..] = ip.segments();
+    if ip.is_loopback() || ip.is_unspecified() {
+        return Zone::Local;
+    }
+    // RFC 4193, link-local (RFC 4291).
+    if first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80 {
+        return Zone::Private;
+    }
+    // 6to4 carries an IPv4 address (Google's 2002:a05::/32 is 10.5/16), and so does NAT64.
+    if first == 0x2002 {
+        let [a, b] = second.to_be_bytes();
+        let [c, d] = third.to_be_bytes();
+        return zone4(Ipv4Addr::new(a, b, c, d));
+    }
+    Zone::Public
+}
+
+/// An address that can be in no honest line over the network: multicast, reserved.
+pub fn is_reserved(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.octets().first().is_some_and(|a| *a >= 224 || *a == 0),
+        IpAddr::V6(ip) => ip.is_multicast(),
+    }
+}
+
+/// `localhost` and what stands for it.
+pub fn is_local_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    [
+        "localhost",
+        "localhost.localdomain",
+        "loopback",
+        "localhost6",
+    ]
+    .iter()
+    .any(|l| l.eq_ignore_ascii_case(name))
+}
+
+/// The domain that somebody registered: two labels, three where a country sells the third
+/// (`example.co.uk`). Nothing for names without a dot.
+pub fn registered(name: &str) -> Option<&str> {
+    const SECOND: [&str; 26] = [
+        "co", "com", "net", "org", "ac", "gov", "edu", "go", "ne", "or", "ad", "gr", "ed", "lg",
+        "mil", "gob", "nom", "ltd", "plc", "sch", "nhs", "me", "gouv", "asso", "govt", "school",
+    ];
+    let name = name.trim_end_matches('.');
+    if name.parse::<IpAddr>().is_ok() || name.starts_with('.') {
+        return None;
+    }
+    let mut dots = memchr::memrchr_iter(b'.', name.as_bytes());
+    let (last, second) = (dots.next()?, dots.next());
+    let Some(second) = second else {
+        return Some(name);
+    };
+    let tld = name.get(last + 1..)?;
+    let label = name.get(second + 1..last)?;
+    let country = tld.len() == 2 && SECOND.iter().any(|s| s.eq_ignore_ascii_case(label));
+    let cut = if country { dots.next() } else { Some(second) };
+    match cut {
+        Some(at) => name.get(at + 1..),
+        None => Some(name),
+    }
+}
+
+/// Whether two names belong to one registered domain, or are one name.
+pub fn same_organisation(one: &str, other: &str) -> bool {
+    if one
+        .trim_end_matches('.')
+        .eq_ignore_ascii_case(other.trim_end_matches('.'))
+    {
+        return true;
+    }
+    match (registered(one), registered(other)) {
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b) || siblings(a, b),
+        _ => false,
+    }
+}
+
+/// Domains that one operator uses side by side on its own servers.
+fn siblings(one: &str, other: &str) -> bool {
+    const FAMILIES: [&[&str]; 5] = [
+        &["google.com", "gmail.com", "googlemail.com", "1e100.net"],
+        &[
+            "outlook.com",
+            "office365.com",
+            "hotmail.com",
+            "microsoft.com",
+            "live.com",
+        ],
+        &["yahoo.com", "yahoodns.net", "aol.com"],
+        &["pphosted.com", "ppops.net", "proofpoint.com"],
+        &["kundenserver.de", "ionos.com", "gmx.net", "web.de"],
+    ];
+    let is = |names: &[&str], d: &str| names.iter().any(|n| n.eq_ignore_ascii_case(d));
+    FAMILIES
+        .iter()
+        .any(|names| is(names, one) && is(names, other))
+}
+
+/// Whether two addresses lie in one small net: /24, or /48 of IPv6.
+pub fn same_net(one: IpAddr, other: IpAddr) -> bool {
+    match (one, other) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => a.octets().get(..3) == b.octets().get(..3),
+        (IpAddr::V6(a), IpAddr::V6(b)) => a.segments().get(..3) == b.segments().get(..3),
+        _ => false,
+    }
+}
+
+/// A server or net of the reader's own side (`--trust`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// A host, or a domain with all hosts in it.
+    Name(String),
+    /// An address with the length of its prefix.
+    Net(IpAddr, u8),
+}
+
+impl Trust {
+    /// Reads a host, domain, address or `address/length`; `None` when it is none of them.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length.parse::<u8>().ok()?)),
+            None => (text, None),
+        };
+        let address = address.trim_matches(['[', ']']);
+        if let Ok(ip) = address.parse::<IpAddr>() {
+            let most = if ip.is_ipv4() { 32 } else { 128 };
+            let length = length.unwrap_or(most);
+            return (length <= most).then_some(Self::Net(ip, length));
+        }
+        let name = text.trim_start_matches(['*', '.']).trim_end_matches('.');
+        let shaped = !name.is_empty()
+            && length.is_none()
+            && name
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
+        shaped.then(|| Self::Name(name.to_ascii_lowercase()))
+    }
+
+    /// Whether a name is covered.
+    pub fn covers_name(&self, name: &str) -> bool {
+        let Self::Name(own) = self else { return false };
+        let name = name.trim_end_matches('.');
+        let Some(at) = name.len().checked_sub(own.len()) else {
+            return false;
+        };
+        let ends = name
+            .get(at..)
+            .is_some_and(|end| end.eq_ignore_ascii_case(own));
+        ends && (at == 0 || name.as_bytes().get(at - 1) == Some(&b'.'))
+    }
+
+    /// Whether an address is covered.
+    pub fn covers_ip(&self, ip: IpAddr) -> bool {
+        match (self, ip) {
+            (Self::Net(IpAddr::V4(net), length), IpAddr::V4(ip)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(*length)).unwrap_or(0);
+                u32::from(*net) & mask == u32::from(ip) & mask
+            }
+            (Self::Net(IpAddr::V6(net), length), IpAddr::V6(ip)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(*length)).unwrap_or(0);
+                u128::from(*net) & mask == u128::from(ip) & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registered_domain_is_what_somebody_can_own() {
+        for (name, domain) in [
+            ("a.b.example.com", Some("example.com")),
+            ("example.com.", Some("example.com")),
+            ("mx.example.co.uk", Some("example.co.uk")),
+            ("example.co.uk", Some("example.co.uk")),
+            ("x.example.or.jp", Some("example.or.jp")),
+            ("localhost", None),
+            ("192.0.2.1", None),
+        ] {
+            assert_eq!(registered(name), domain, "{name}");
+        }
+        assert!(same_organisation("a.example.org", "B.EXAMPLE.ORG."));
+        assert!(!same_organisation("a.co.uk", "b.co.uk"));
+    }
+
+    #[test]
+    fn zones_follow_the_address() {
+        for (ip, wanted) in [
+            ("127.0.0.1", Zone::Local),
+            ("::1", Zone::Local),
+            ("10.1.2.3", Zone::Private),
+            ("172.31.0.1", Zone::Private),
+            ("172.32.0.1", Zone::Public),
+            ("fe80::1", Zone::Private),
+            ("fd00::1", Zone::Private),
+            ("2002:a05:6000:1234:b0:390:aaaa:bbbb", Zone::Private),
+            ("2001:db8::1", Zone::Public),
+            ("192.0.2.1", Zone::Public),
+        ] {
+            assert_eq!(zone(ip.parse().unwrap()), wanted, "{ip}");
+        }
+    }
+
+    #[test]
+    fn trust_covers_hosts_domains_and_nets() {
+        let name = Trust::parse("example.org").unwrap();
+        assert!(name.covers_name("mx.Example.org") && name.covers_name("example.org."));
+        assert!(!name.covers_name("badexample.org"));
+        let net = Trust::parse("192.0.2.0/24").unwrap();
+        assert!(net.covers_ip("192.0.2.77".parse().unwrap()));
+        assert!(!net.covers_ip("192.0.3.1".parse().unwrap()));
+        assert!(
+            Trust::parse("0.0.0.0/0")
+                .unwrap()
+                .covers_ip("8.8.8.8".parse().unwrap())
+        );
+        assert!(
+            Trust::parse("2001:db8::/32")
+                .unwrap()
+                .covers_ip("2001:db8:1::1".parse().unwrap())
+        );
+        assert_eq!(Trust::parse("192.0.2.0/33"), None);
+        assert_eq!(Trust::parse("a b"), None);
+    }
+}
