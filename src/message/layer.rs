@@ -12,7 +12,7 @@ pub use crate::message::place::{Encoded, Mark, Place};
 use crate::message::decode;
 use crate::message::html;
 use crate::message::lines::{self, Lines};
-use crate::message::place;
+use crate::message::place::{self, LineTable};
 
 /// One mail or text on the way from the input down to the original message.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +63,7 @@ pub struct Block<'x> {
     pub alternative: bool,
     pub(crate) flowed: Option<bool>,
     view: OnceLock<View>,
+    table: OnceLock<LineTable>,
 }
 
 /// What is made of the content when somebody wants to read it.
@@ -125,6 +126,7 @@ impl<'x> Block<'x> {
             alternative: false,
             flowed: None,
             view: OnceLock::new(),
+            table: OnceLock::new(),
         }
     }
 
@@ -172,10 +174,22 @@ impl<'x> Block<'x> {
                 let &(at, from) = pairs.get(after.saturating_sub(1))?;
                 // Within a stretch text and markup run in step.
                 let from = (from + offset.saturating_sub(at)).min(source.len());
-                self.place.line_at(source.as_bytes(), from)
+                self.line_of(from)
             }
-            _ => self.place.line_at(self.bytes(), offset),
+            _ => self.line_of(offset),
         }
+    }
+
+    /// The line of byte `offset` of the content.
+    fn line_of(&self, offset: usize) -> Option<u32> {
+        let Place::Direct { input, start } = self.place else {
+            return self.place.line_at(self.bytes(), offset);
+        };
+        // A report on thousands of recipients asks thousands of times.
+        let table = self
+            .table
+            .get_or_init(|| LineTable::new(input, start, self.bytes()));
+        table.line_at(self.bytes(), offset)
     }
 
     /// The marks of [`Block::text`]: at least one for each of its lines.
@@ -233,6 +247,7 @@ impl<'x> Block<'x> {
             alternative: self.alternative,
             flowed: self.flowed,
             view: OnceLock::new(),
+            table: OnceLock::new(),
         }
     }
 }

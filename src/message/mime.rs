@@ -17,7 +17,7 @@ use crate::message::place::Place;
 const MAX_DEPTH: usize = 32;
 
 /// More parts than this are not looked at: the longest digests have some hundred.
-const MAX_PARTS: usize = 5_000;
+const MAX_PARTS: usize = 2_000;
 
 /// How far into a body without a (fitting) boundary we look for the first line of a part.
 const MAX_PREAMBLE: usize = 4_096;

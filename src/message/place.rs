@@ -127,6 +127,36 @@ impl<'x> Place<'x> {
     }
 }
 
+/// The line of every byte of a text that stands in the input as it is, counted once.
+#[derive(Debug, Clone)]
+pub(crate) struct LineTable {
+    end: u8,
+    /// The line of each [`STEP`]th byte.
+    lines: Vec<u32>,
+}
+
+/// So many bytes are counted for each answer.
+const STEP: usize = 1_024;
+
+impl LineTable {
+    pub(crate) fn new(input: &[u8], start: usize, text: &[u8]) -> Self {
+        let end = lines::line_end(input);
+        let mut line = 1 + lines::count(end, input.get(..start).unwrap_or_default());
+        let mut all = vec![line];
+        for piece in text.chunks_exact(STEP) {
+            line += lines::count(end, piece);
+            all.push(line);
+        }
+        LineTable { end, lines: all }
+    }
+
+    pub(crate) fn line_at(&self, text: &[u8], offset: usize) -> Option<u32> {
+        let line = self.lines.get(offset / STEP)?;
+        let piece = text.get(offset / STEP * STEP..offset)?;
+        Some(line + lines::count(self.end, piece))
+    }
+}
+
 /// Turns pairs of (byte of the text, byte of the source), both rising, into marks of the text.
 /// From a pair to the next one text and source run in step.
 pub(crate) fn translate(pairs: &[(usize, usize)], outer: &[Mark]) -> Vec<Mark> {
