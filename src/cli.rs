@@ -1,5 +1,7 @@
 //! Every flag of every command, and nothing else. The comments here are the help and the manual.
 
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -58,6 +60,8 @@ Settings:
 pub enum Command {
     /// Explain why a message came back
     Explain(Explain),
+    /// Ask the DNS lists about an address, a domain or a mail
+    Dnsbl(Dnsbl),
     /// Show the settings in force and where each came from
     #[command(after_help = "\
 Examples:
@@ -108,6 +112,18 @@ pub struct Global {
     /// Never show a progress bar
     #[arg(long, global = true)]
     pub no_progress: bool,
+    /// Ask this name server instead of the system's (repeatable)
+    #[arg(long, global = true, value_name = "IP[:PORT]", value_parser = name_server)]
+    pub resolver: Vec<SocketAddr>,
+    /// Wait this long for an answer (default: 5)
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<f64>,
+    /// Use IPv4 only
+    #[arg(short = '4', long, global = true, overrides_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long, global = true, overrides_with = "ipv4")]
+    pub ipv6: bool,
 }
 
 /// Explain why a message came back
@@ -140,6 +156,62 @@ pub struct Explain {
     /// Whom to speak to
     #[arg(long, value_name = "WHO", value_parser = words::<Audience>())]
     pub audience: Option<Audience>,
+}
+
+/// Ask the DNS lists about an address, a domain or a mail
+///
+/// Asks the lists that mail servers go by, and tells listings from refusals, from lists that are
+/// dead, and from silence: "not listed" means that a list in good order said so itself.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mailtrace dnsbl 192.0.2.25
+  mailtrace dnsbl mail.example.org example.net
+  mailtrace dnsbl bounce.eml
+  mailtrace dnsbl 192.0.2.0/24 --json | jq -r 'select(.listed > 0).target'
+  mailtrace dnsbl --list spamhaus-zen --zone bl.corp.example 192.0.2.25
+  mailtrace dnsbl --format nagios 192.0.2.25
+
+Exit codes:
+  0  nowhere listed
+  1  on at least one list that mail is refused by
+  2  wrong use, or an input could not be read
+  3  no list could be asked
+  With --format nagios those of that world: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN")]
+pub struct Dnsbl {
+    /// Addresses, ranges (192.0.2.0/24), host or domain names, mails; `-` reads a mail
+    #[arg(value_name = "TARGET", required_unless_present = "catalogue")]
+    pub targets: Vec<OsString>,
+    /// Ask this list of the catalogue, and no others (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub list: Vec<String>,
+    /// Ask this zone, and no others (repeatable)
+    #[arg(long, value_name = "ZONE")]
+    pub zone: Vec<String>,
+    /// Ask every list there is, not only the usual ones
+    #[arg(long)]
+    pub all: bool,
+    /// Show the lists that are known, with meaning and state
+    #[arg(long)]
+    pub catalogue: bool,
+    /// Ask every list its test entries first, and leave out what is broken
+    #[arg(long)]
+    pub probe_lists: bool,
+    /// Ask public lists also about addresses that they cannot list, and about large ranges
+    #[arg(long)]
+    pub force: bool,
+}
+
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    crate::dns::servers::parse(text).map_err(|error| error.to_string())
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|n| crate::config::WAITS.contains(n));
+    number.ok_or_else(|| "write seconds, from 0.01 to 3600".to_string())
 }
 
 /// A parser for the words of a [`Choice`].
@@ -179,6 +251,17 @@ impl Cli {
             (global.quiet || global.verbose).then(|| global.verbose.to_string()),
         );
         add("jobs", global.jobs.map(|v| v.to_string()));
+        let servers: Vec<_> = global.resolver.iter().map(ToString::to_string).collect();
+        add(
+            "resolver",
+            (!servers.is_empty()).then(|| servers.join(", ")),
+        );
+        add("timeout", global.timeout.map(|v| v.to_string()));
+        let family = if global.ipv4 { "4" } else { "6" };
+        add(
+            "family",
+            (global.ipv4 || global.ipv6).then(|| family.to_owned()),
+        );
         add("progress", global.no_progress.then(|| false.to_string()));
         add("audience", audience.map(|v| v.word().to_owned()));
         flags

@@ -1,9 +1,15 @@
 //! Settings: the file, then the environment, then the flags; each value remembers where it came
 //! from. Every key is a row of [`KEYS`], so that file, environment and `mailtrace config` agree.
 
+mod lists;
+
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::bounce::advice::Audience;
+use crate::dns::servers;
+use crate::dnsbl::source;
 use crate::report::painter::When;
 
 /// A value that is one of a few words.
@@ -35,12 +41,46 @@ pub enum Format {
     Human,
     /// One JSON object per line.
     Json,
+    /// The status line of a Nagios plugin (`dnsbl` only).
+    Nagios,
+    /// Metrics for Prometheus (`dnsbl` only).
+    Prometheus,
 }
+
+/// Which addresses are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Family {
+    Any,
+    V4,
+    V6,
+}
+
+impl Choice for Family {
+    const ALL: &'static [(&'static str, &'static str, Self)] = &[
+        ("any", "IPv4 and IPv6", Self::Any),
+        ("4", "IPv4 only", Self::V4),
+        ("6", "IPv6 only", Self::V6),
+    ];
+}
+
+/// How long may be waited for an answer, in seconds.
+pub const WAITS: std::ops::RangeInclusive<f64> = 0.01..=3600.0;
 
 impl Choice for Format {
     const ALL: &'static [(&'static str, &'static str, Self)] = &[
         ("human", "For people, as wide as the terminal", Self::Human),
         ("json", "One JSON object per line, for scripts", Self::Json),
+        (
+            "nagios",
+            "A status line for Nagios and Icinga (dnsbl)",
+            Self::Nagios,
+        ),
+        (
+            "prometheus",
+            "Metrics for Prometheus' textfile collector (dnsbl)",
+            Self::Prometheus,
+        ),
     ];
 }
 
@@ -95,6 +135,26 @@ pub struct Values {
     pub progress: bool,
     /// Whom `explain` speaks to.
     pub audience: Audience,
+    /// The name servers to ask; none: the system's.
+    pub resolver: Vec<SocketAddr>,
+    /// How long to wait for an answer.
+    pub timeout: Duration,
+    /// Which addresses are used.
+    pub family: Family,
+    /// The table `dnsbl`: own zones, keys, and lists that are switched off.
+    pub dnsbl: source::Choice,
+}
+
+impl Values {
+    /// Only IPv4 is wanted.
+    pub fn ipv4_only(&self) -> bool {
+        self.family == Family::V4
+    }
+
+    /// Only IPv6 is wanted.
+    pub fn ipv6_only(&self) -> bool {
+        self.family == Family::V6
+    }
 }
 
 impl Default for Values {
@@ -108,6 +168,10 @@ impl Default for Values {
             jobs: None,
             progress: true,
             audience: Audience::Both,
+            resolver: Vec::new(),
+            timeout: Duration::from_secs(5),
+            family: Family::Any,
+            dnsbl: source::Choice::default(),
         }
     }
 }
@@ -161,13 +225,40 @@ fn count(slot: &mut Option<usize>, word: &str) -> Option<()> {
     Some(())
 }
 
+fn name_servers(slot: &mut Vec<SocketAddr>, text: &str) -> Option<()> {
+    *slot = match text {
+        "system" => Vec::new(),
+        text => text
+            .split([',', ' '])
+            .filter(|word| !word.is_empty())
+            .map(servers::parse)
+            .collect::<Result<_, _>>()
+            .ok()?,
+    };
+    Some(())
+}
+
+fn wait(slot: &mut Duration, text: &str) -> Option<()> {
+    *slot = Duration::from_secs_f64(text.parse().ok().filter(|n| WAITS.contains(n))?);
+    Some(())
+}
+
+fn list<T: ToString>(values: &[T], none: &str) -> String {
+    let values: Vec<_> = values.iter().map(ToString::to_string).collect();
+    if values.is_empty() {
+        none.to_owned()
+    } else {
+        values.join(", ")
+    }
+}
+
 /// Every setting there is.
-pub const KEYS: [Key; 8] = [
+pub const KEYS: [Key; 11] = [
     Key {
         name: "format",
         env: "MAILTRACE_FORMAT",
         flag: "--format",
-        values: "human or json",
+        values: "human or json; for dnsbl also nagios or prometheus",
         set: |v, s| choose(&mut v.format, s),
         show: |v| v.format.word().to_owned(),
     },
@@ -227,6 +318,30 @@ pub const KEYS: [Key; 8] = [
         set: |v, s| choose(&mut v.audience, s),
         show: |v| v.audience.word().to_owned(),
     },
+    Key {
+        name: "resolver",
+        env: "MAILTRACE_RESOLVER",
+        flag: "--resolver",
+        values: "system, or addresses as IP, IP:PORT or [IPv6]:PORT",
+        set: |v, s| name_servers(&mut v.resolver, s),
+        show: |v| list(&v.resolver, "system"),
+    },
+    Key {
+        name: "timeout",
+        env: "MAILTRACE_TIMEOUT",
+        flag: "--timeout",
+        values: "seconds, from 0.01 to 3600",
+        set: |v, s| wait(&mut v.timeout, s),
+        show: |v| v.timeout.as_secs_f64().to_string(),
+    },
+    Key {
+        name: "family",
+        env: "MAILTRACE_FAMILY",
+        flag: "-4 or -6",
+        values: "any, 4 or 6",
+        set: |v, s| choose(&mut v.family, s),
+        show: |v| v.family.word().to_owned(),
+    },
 ];
 
 /// Where a value came from.
@@ -272,6 +387,8 @@ pub enum Error {
         key: String,
         hint: String,
     },
+    #[error("{}: table dnsbl: {why}", .path.display())]
+    Lists { path: PathBuf, why: String },
     #[error("{place}: \"{value}\" does not fit; write {values}")]
     Value {
         place: String,
@@ -365,6 +482,10 @@ impl Settings {
             }
         })?;
         for (name, value) in &table {
+            if name == lists::TABLE {
+                self.values.dnsbl = lists::read(path, value)?;
+                continue;
+            }
             let Some((n, key)) = KEYS.iter().enumerate().find(|(_, key)| key.name == name) else {
                 return Err(Error::UnknownKey {
                     path: path.to_path_buf(),
@@ -374,6 +495,11 @@ impl Settings {
             };
             let value = match value {
                 toml::Value::String(text) => text.clone(),
+                toml::Value::Array(words) => words
+                    .iter()
+                    .filter_map(toml::Value::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", "),
                 toml::Value::Integer(number) => number.to_string(),
                 toml::Value::Boolean(choice) => choice.to_string(),
                 other => format!("({})", other.type_str()),
@@ -404,6 +530,18 @@ impl Settings {
         Ok(())
     }
 
+    /// The table `dnsbl`, which is no single value and can only be in the file.
+    fn lists(&self) -> Effective {
+        let read = self.values.dnsbl != source::Choice::default();
+        let file = self.file.as_ref().filter(|_| read);
+        Effective {
+            key: lists::TABLE,
+            value: lists::show(&self.values.dnsbl),
+            origin: if read { Origin::File } else { Origin::Default },
+            place: file.map_or_else(|| "built in".to_owned(), |p| p.display().to_string()),
+        }
+    }
+
     /// Every key with its value and origin, in the order of [`KEYS`].
     pub fn effective(&self) -> Vec<Effective> {
         KEYS.iter()
@@ -422,6 +560,7 @@ impl Settings {
                     Origin::Flag => key.flag.to_owned(),
                 },
             })
+            .chain([self.lists()])
             .collect()
     }
 }

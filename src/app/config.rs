@@ -9,8 +9,8 @@ use super::output::Output;
 
 pub(super) fn run(context: &Context) -> Exit {
     let text = match context.settings.values.format {
-        Format::Human => human::config::config(&context.settings, context.paint),
         Format::Json => json::config::config(&context.settings),
+        _ => human::config::config(&context.settings, context.paint),
     };
     Output::new().write_all(text.as_bytes())
 }

@@ -125,8 +125,8 @@ pub(super) fn run(command: &Explain, context: &Context) -> Exit {
     progress.clear();
     if let Some(sum) = &total.summary {
         let text = match values.format {
-            Format::Human => human::summary::summary(sum, context.paint),
-            Format::Json => {
+            _ if values.format != Format::Json => human::summary::summary(sum, context.paint),
+            _ => {
                 let mut text = String::new();
                 json::explain::summary(&mut text, sum);
                 text
@@ -221,8 +221,8 @@ impl Plan<'_> {
                 };
                 json::explain::explain(&mut done.text, source, what, self.values.audience);
             }
-            Format::Human if self.summary => {}
-            Format::Human => {
+            _ if self.summary => {}
+            _ => {
                 let name = job.several.then(|| job.name());
                 let detail = match (self.values.quiet, self.values.verbose) {
                     (true, _) => Detail::Brief,

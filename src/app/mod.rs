@@ -3,6 +3,7 @@
 
 mod bulk;
 mod config;
+mod dnsbl;
 mod explain;
 pub mod output;
 mod progress;
@@ -12,7 +13,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
-use crate::config::Settings;
+use crate::config::{Format, Settings};
 use crate::exit::Exit;
 use crate::report::painter::Painter;
 
@@ -51,9 +52,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let paint = Painter::for_stdout(settings.values.color, settings.values.width);
     let context = Context { settings, paint };
+    let monitors = matches!(
+        context.settings.values.format,
+        Format::Nagios | Format::Prometheus
+    );
+    if monitors && !matches!(cli.command, Some(Command::Dnsbl(_))) {
+        complain(
+            "the formats nagios and prometheus are for `mailtrace dnsbl`; write human or json",
+        );
+        return Exit::Unusable;
+    }
     match cli.command {
         None => usage(),
         Some(Command::Explain(command)) => explain::run(&command, &context),
+        Some(Command::Dnsbl(command)) => dnsbl::run(&command, &context),
         Some(Command::Config) => config::run(&context),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

@@ -64,7 +64,7 @@ impl Default for OwnZone {
 }
 
 /// What to ask.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Choice {
     /// Ids of lists. With these or `zones`, nothing else is asked.
     pub lists: Vec<String>,

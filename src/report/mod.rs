@@ -2,7 +2,9 @@
 
 pub mod human;
 pub mod json;
+pub mod nagios;
 pub mod page;
 pub mod painter;
+pub mod prometheus;
 pub mod safe;
 pub mod table;

@@ -2,5 +2,6 @@
 //! of a struct never changes them, and nothing is built up in between.
 
 pub mod config;
+pub mod dnsbl;
 pub mod explain;
 pub mod write;

@@ -1,0 +1,174 @@
+//! `mailtrace dnsbl`.
+
+mod mail;
+mod plan;
+mod show;
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use crate::cli::Dnsbl;
+use crate::config::Format;
+use crate::dns::{Resolver, servers};
+use crate::dnsbl::catalogue::LISTS;
+use crate::dnsbl::source::Choice;
+use crate::dnsbl::target::Families;
+use crate::dnsbl::{Checker, Manner};
+use crate::exit::Exit;
+use crate::report::{human, json, nagios};
+
+use super::Context;
+use super::output::{Output, complain};
+use plan::Work;
+use show::Show;
+
+/// Subjects that are asked about at the same time; each has its lists open at once, and the
+/// resolver's window bounds the sum.
+const AT_ONCE: usize = 8;
+
+pub(super) fn run(command: &Dnsbl, context: &Context) -> Exit {
+    if command.catalogue {
+        return catalogue(context);
+    }
+    let values = &context.settings.values;
+    let choice = Choice {
+        lists: command.list.clone(),
+        zones: command.zone.clone(),
+        all: command.all,
+        ..values.dnsbl.clone()
+    };
+    let sources = match choice.sources() {
+        Ok(sources) => sources,
+        Err(error) => return unusable(&error.to_string(), values.format),
+    };
+    let (servers, unknown) = match named_or_system(&values.resolver) {
+        Ok(servers) => (servers, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let why = crate::config::reason(&error);
+            return unusable(&format!("no network can be used: {why}"), values.format);
+        }
+    };
+    let manner = Manner {
+        wait: values.timeout,
+        probe: command.probe_lists,
+        force: command.force,
+    };
+    let families = Families {
+        v4: !values.ipv6_only(),
+        v6: !values.ipv4_only(),
+    };
+    let own = own_public_addresses();
+    let mut show = Show::new(context, &servers, unknown, &own);
+    runtime.block_on(async {
+        let resolver = Resolver::new(&servers);
+        let checker = Checker::new(&resolver, sources, manner);
+        let jobs = plan::jobs(&command.targets, command.force);
+        let work = stream::iter(jobs)
+            .map(|job| plan::expand(job, &resolver, families, manner.wait))
+            .buffered(AT_ONCE)
+            .flat_map(stream::iter)
+            .map(async |work| match work {
+                Work::Check(derived, range) => {
+                    let finding = checker.check(derived.subject, derived.from).await;
+                    (Some(finding), Work::Done(range))
+                }
+                other => (None, other),
+            })
+            .buffered(AT_ONCE);
+        let mut work = std::pin::pin!(work);
+        while let Some((finding, work)) = work.next().await {
+            if show.one(finding, work).is_break() {
+                break;
+            }
+        }
+    });
+    show.end()
+}
+
+/// Wrong use, said in the words of the format.
+fn unusable(error: &str, format: Format) -> Exit {
+    if format == Format::Nagios {
+        let (text, state) = nagios::unusable(error);
+        return match Output::new().write_all(text.as_bytes()) {
+            Exit::Good => show::exit_of(state),
+            other => other,
+        };
+    }
+    complain(error);
+    Exit::Unusable
+}
+
+fn named_or_system(named: &[SocketAddr]) -> Result<Vec<SocketAddr>, servers::NoServer> {
+    if named.is_empty() {
+        servers::system()
+    } else {
+        Ok(named.to_vec())
+    }
+}
+
+/// The public addresses that this machine itself would send from. A connected UDP socket asks
+/// the routing table; no packet leaves.
+fn own_public_addresses() -> Vec<IpAddr> {
+    const OUTSIDE: [(&str, &str); 2] = [
+        ("0.0.0.0:0", "198.41.0.4:53"),
+        ("[::]:0", "[2001:503:ba3e::2:30]:53"),
+    ];
+    let address = |(from, to): (&str, &str)| {
+        let socket = UdpSocket::bind(from).ok()?;
+        socket.connect(to).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    let public = |ip: &IpAddr| crate::dnsbl::scope::Scope::of(*ip).is_public();
+    OUTSIDE
+        .into_iter()
+        .filter_map(address)
+        .filter(public)
+        .collect()
+}
+
+fn catalogue(context: &Context) -> Exit {
+    let values = &context.settings.values;
+    let text = match values.format {
+        Format::Json => {
+            let lines: Result<Vec<_>, _> = LISTS.iter().map(json::dnsbl::list).collect();
+            match lines {
+                Ok(lines) => lines.join("\n") + "\n",
+                Err(error) => return unusable(&error.to_string(), values.format),
+            }
+        }
+        _ => human::dnsbl::catalogue(LISTS, context.paint, values.verbose),
+    };
+    Output::new().write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plan::Job;
+
+    #[test]
+    fn named_resolvers_win_over_the_systems() {
+        let at: SocketAddr = "192.0.2.53:53".parse().unwrap();
+        assert_eq!(named_or_system(&[at]).unwrap(), [at]);
+    }
+
+    #[test]
+    fn an_address_of_this_machine_is_offered_only_when_it_is_public() {
+        assert!(own_public_addresses().iter().all(|ip| !ip.is_loopback()));
+    }
+
+    #[test]
+    fn a_job_is_made_of_every_target() {
+        let jobs = plan::jobs(&["11.22.33.4".into(), "nothing here".into()], false);
+        assert!(matches!(jobs.as_slice(), [Job::Ask(_), Job::Failed { .. }]));
+    }
+}
