@@ -117,7 +117,10 @@ fn group(hops: &[Hop]) -> Vec<Clock> {
 
 /// Whether two clocks belong to different organisations.
 fn apart(hops: &[Hop], one: Option<&Clock>, other: Option<&Clock>) -> bool {
-    let name = |c: Option<&Clock>| c.and_then(|c| hops.get(c.first)).and_then(|h| h.by.best_name());
+    let name = |c: Option<&Clock>| {
+        c.and_then(|c| hops.get(c.first))
+            .and_then(|h| h.by.best_name())
+    };
     match (name(one), name(other)) {
         (Some(a), Some(b)) => !net::same_organisation(a, b),
         _ => false,
@@ -248,7 +251,11 @@ fn settle(hops: &mut [Hop], clocks: &[Clock], result: &mut Clocks) {
             };
             hop.took_s = took;
             // A wrong clock in between is passed over: the delay stretches over its hops too.
-            hop.took_over = if clock.unusable { 1 } else { last.map_or(0, |(at, _)| i - at) };
+            hop.took_over = if clock.unusable {
+                1
+            } else {
+                last.map_or(0, |(at, _)| i - at)
+            };
             if !clock.unusable {
                 first = first.or(Some(now));
                 last = Some((i, now));

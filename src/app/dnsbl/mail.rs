@@ -12,7 +12,7 @@ use crate::dnsbl::subject::Subject;
 use crate::dnsbl::target::{Derived, Target};
 use crate::message::addresses;
 use crate::message::inner::Descend;
-use crate::message::layer::{self, BlockKind, Layer};
+use crate::message::layer::{self, Block, BlockKind, Layer};
 use crate::route::received::{self, unfold};
 
 /// Addresses and domains of one message that are asked about: real mail has fewer.
@@ -174,7 +174,7 @@ impl Found {
         let texts = mail
             .blocks_of(BlockKind::Plain)
             .chain(mail.blocks_of(BlockKind::Html));
-        for text in texts.map(|block| block.text()) {
+        for text in texts.map(Block::text) {
             for (at, _) in text
                 .match_indices("://")
                 .take_while(|(at, _)| *at < MOST_TEXT)

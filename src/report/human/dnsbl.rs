@@ -72,7 +72,10 @@ pub fn finding(
         }
         page.end();
     }
-    others(&mut page, finding);
+    // When the resolver itself is of no use, the lists say nothing.
+    if finding.distrust.is_none() {
+        others(&mut page, finding);
+    }
     if let Some(remark) = remark {
         page.put(Style::Plain, "  ")
             .glyph(Style::Passing, Glyph::Bang);
@@ -113,13 +116,9 @@ fn headline(page: &mut Page, finding: &Finding, error: Option<&str>) {
         page.wrap(Style::Good, 2, &format!(" {none} {lists} that answered"));
     } else {
         page.glyph(Style::Passing, Glyph::Question)
-            .put(Style::Plain, " ")
-            .put(Style::Strong, &subject);
-        let why = error.map_or_else(
-            || ": no list gave an answer worth trusting".to_string(),
-            |why| format!(": {why}"),
-        );
-        page.wrap(Style::Passing, 2, &why);
+            .put(Style::Plain, " ");
+        let why = error.unwrap_or("no list gave an answer worth trusting");
+        page.wrap(Style::Passing, 2, &format!("{subject}: {why}"));
     }
 }
 
@@ -174,10 +173,6 @@ fn listings(page: &mut Page, finding: &Finding, detail: Detail) {
         if let Some(note) = &verdict.note {
             page.put(Style::Dim, "      ").wrap(Style::Dim, 6, note);
         }
-        if let Some(ttl) = verdict.ttl.filter(|&ttl| ttl > 0) {
-            let text = format!("the resolver may repeat this answer for {ttl} s after a removal");
-            page.put(Style::Dim, "      ").wrap(Style::Dim, 6, &text);
-        }
     }
     let rest: Vec<_> = listed
         .iter()
@@ -187,6 +182,11 @@ fn listings(page: &mut Page, finding: &Finding, detail: Detail) {
     if !rest.is_empty() {
         let text = format!("and {} lighter ones: {}", rest.len(), rest.join(", "));
         page.put(Style::Plain, "    ").wrap(Style::Plain, 4, &text);
+    }
+    let ttl = listed.iter().filter_map(|v| v.ttl).max();
+    if let Some(ttl) = ttl.filter(|&ttl| ttl > 0) {
+        let text = format!("Resolvers may repeat this for up to {ttl} s after a removal.");
+        page.put(Style::Dim, "    ").wrap(Style::Dim, 4, &text);
     }
 }
 
@@ -321,12 +321,9 @@ fn every(finding: &Finding, paint: Painter) -> String {
 /// An address that no public list can name: why, and how to find the one that the world sees.
 fn not_public(page: &mut Page, finding: &Finding, scope: Scope, own: &[IpAddr], detail: Detail) {
     let subject = finding.subject.to_string();
-    let text = format!(
-        " is {}: no public list can name it, so none was asked.",
-        scope.what()
-    );
-    page.put(Style::Strong, &subject)
-        .wrap(Style::Plain, 2, &text);
+    let what = scope.what();
+    let text = format!("{subject} is {what}: no public list can name it, so none was asked.");
+    page.wrap(Style::Strong, 2, &text);
     if detail.quiet {
         return;
     }

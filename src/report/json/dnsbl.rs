@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::dnsbl::advice::{self, Advice};
-use crate::dnsbl::catalogue::{List, Sense};
+use crate::dnsbl::catalogue::{List, Sense, Weight};
+use crate::dnsbl::scope::Scope;
 use crate::dnsbl::verdict::{Finding, Verdict};
 use crate::report::safe::is_hidden;
 
@@ -64,13 +65,13 @@ pub fn finding(
         schema: "mailtrace/dnsbl/1",
         target: finding.subject.to_string(),
         kind: finding.subject.kind(),
-        scope: finding.scope.map(|scope| scope.id()),
+        scope: finding.scope.map(Scope::id),
         from: finding.from.as_deref(),
         results: finding.verdicts.iter().map(|v| entry(v, finding)).collect(),
         listed: finding.listed(),
         asked: finding.asked(),
         answered: finding.answered(),
-        worst: finding.worst().map(|weight| weight.id()),
+        worst: finding.worst().map(Weight::id),
         advice: advice.map(|a| Words {
             meaning: &a.meaning,
             steps: &a.steps,

@@ -88,7 +88,12 @@ fn judge(
         );
     }
     // In a header that somebody edited as a whole all weekdays are wrong.
-    let edited = case.route.hops.iter().skip(case.border.at.unwrap_or(0)).any(wrong_weekday);
+    let edited = case
+        .route
+        .hops
+        .iter()
+        .skip(case.border.at.unwrap_or(0))
+        .any(wrong_weekday);
     if wrong_weekday(hop) && !edited {
         sign(
             1,
@@ -135,7 +140,10 @@ fn judge(
         sign(1, "it has neither protocol nor id".into());
     }
     if case.border.at == Some(i + 1) && bare && case.hop(i + 1).is_some_and(is_household) {
-        sign(1, "the machine that brought it is no mail server by its name".into());
+        sign(
+            1,
+            "the machine that brought it is no mail server by its name".into(),
+        );
     }
     let (severity, code, sureness, verdict) = match weight {
         FORGED.. => (
@@ -168,13 +176,27 @@ fn wrong_weekday(hop: &Hop) -> bool {
 /// in it, or a word for the kind of line. Such machines relay for nobody.
 fn is_household(hop: &Hop) -> bool {
     const WORDS: [&str; 12] = [
-        "dsl", "dyn", "dial", "ppp", "cable", "pool", "dhcp", "client", "broadband", "cpe", "dip", "catv",
+        "dsl",
+        "dyn",
+        "dial",
+        "ppp",
+        "cable",
+        "pool",
+        "dhcp",
+        "client",
+        "broadband",
+        "cpe",
+        "dip",
+        "catv",
     ];
-    let Some(name) = hop.from.rdns.as_deref() else { return true };
+    let Some(name) = hop.from.rdns.as_deref() else {
+        return true;
+    };
     let numbered = match hop.from.ip {
         Some(std::net::IpAddr::V4(ip)) => {
             let [_, _, c, d] = ip.octets();
-            words::find(name, &c.to_string()).is_some() && words::find(name, &d.to_string()).is_some()
+            words::find(name, &c.to_string()).is_some()
+                && words::find(name, &d.to_string()).is_some()
         }
         _ => false,
     };

@@ -147,7 +147,9 @@ fn passed_twice(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> bool {
     let mut seen = Seen::new();
     for (i, hop) in hops.iter().enumerate() {
         let Some(by) = public_name(hop) else { continue };
-        let Some(recipient) = &hop.recipient else { continue };
+        let Some(recipient) = &hop.recipient else {
+            continue;
+        };
         let key = (by.clone(), recipient.to_ascii_lowercase());
         if let Some(before) = seen.insert(key, i)
             && went_elsewhere(hops, before, i)
@@ -158,7 +160,13 @@ fn passed_twice(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> bool {
                 other.n
             );
             let over = vec![hop.n, other.n];
-            found.push(Finding::over(over, Severity::Error, "loop", Sureness::High, text));
+            found.push(Finding::over(
+                over,
+                Severity::Error,
+                "loop",
+                Sureness::High,
+                text,
+            ));
             return true;
         }
     }
@@ -174,7 +182,9 @@ fn queued_twice(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> bool {
         // Exchange writes its build where others write a queue id, and a word is none.
         let shaped = |id: &&str| id.len() >= 6 && id.bytes().any(|b| matches!(b, b'1'..=b'9'));
         let exchange = hop.dialect.is_some_and(|d| d.starts_with("exchange"));
-        let Some(id) = hop.id.as_deref().filter(shaped).filter(|_| !exchange) else { continue };
+        let Some(id) = hop.id.as_deref().filter(shaped).filter(|_| !exchange) else {
+            continue;
+        };
         if let Some(before) = ids.insert((by.clone(), id.to_owned()), i)
             && let Some(other) = hops.get(before)
             && !same_stamp(hop, other)
@@ -184,7 +194,13 @@ fn queued_twice(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> bool {
                 other.n
             );
             let over = vec![hop.n, other.n];
-            found.push(Finding::over(over, Severity::Error, "loop", Sureness::Medium, text));
+            found.push(Finding::over(
+                over,
+                Severity::Error,
+                "loop",
+                Sureness::Medium,
+                text,
+            ));
             return true;
         }
     }
@@ -192,7 +208,10 @@ fn queued_twice(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> bool {
 }
 
 fn public_name(hop: &Hop) -> Option<String> {
-    hop.by.best_name().filter(|n| !net::is_local_name(n)).map(str::to_ascii_lowercase)
+    hop.by
+        .best_name()
+        .filter(|n| !net::is_local_name(n))
+        .map(str::to_ascii_lowercase)
 }
 
 /// The same line twice is one line twice, not a second visit.

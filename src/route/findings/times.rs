@@ -46,13 +46,21 @@ fn clocks(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
             "clock-skew"
         };
         let at_least = if clash.zone { "" } else { "at least " };
-        let sureness = if clash.between { Sureness::High } else { Sureness::Medium };
+        let sureness = if clash.between {
+            Sureness::High
+        } else {
+            Sureness::Medium
+        };
         let finding = match clash.wrong {
             Some(Wrong::First) => {
                 let text = format!(
                     "the clock of {} is {at_least}{by} ahead of {}{zone}; no delay",
                     server(a),
-                    if clash.between { "both its neighbours" } else { "the two behind it" }
+                    if clash.between {
+                        "both its neighbours"
+                    } else {
+                        "the two behind it"
+                    }
                 );
                 Finding::at(a.n, severity, code, sureness, text)
             }
@@ -60,7 +68,11 @@ fn clocks(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
                 let text = format!(
                     "the clock of {} is {at_least}{by} behind {}{zone}; no delay",
                     server(b),
-                    if clash.between { "both its neighbours" } else { "the two before it" }
+                    if clash.between {
+                        "both its neighbours"
+                    } else {
+                        "the two before it"
+                    }
                 );
                 Finding::at(b.n, severity, code, sureness, text)
             }
@@ -242,8 +254,7 @@ fn reason(case: &Case<'_, '_>, i: usize, hop: &Hop, took: i64) -> Option<(Reason
     // Nobody knew of greylisting before the summer of 2003.
     const GREYLISTING_SINCE: i64 = 1_054_425_600;
     let known = hop.sure_time().is_some_and(|t| t > GREYLISTING_SINCE);
-    if known
-        && crossing && (SLOW_S..=GREY_MOST_S).contains(&took) {
+    if known && crossing && (SLOW_S..=GREY_MOST_S).contains(&took) {
         // Retries come after 5, 10, 15, 20 or 30 minutes; then it is more than a guess.
         let minutes = [5, 10, 15, 20, 30]
             .iter()
