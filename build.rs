@@ -4,6 +4,8 @@
 //! does not fit the schema with the file and the entry in the message, and writes one Rust file
 //! into `OUT_DIR`, which the room that owns the knowledge includes.
 
+#[path = "build/anchors.rs"]
+mod anchors;
 #[path = "build/catalogue.rs"]
 mod catalogue;
 #[path = "build/causes.rs"]
