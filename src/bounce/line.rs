@@ -21,12 +21,12 @@ pub fn explain_line(line: &str) -> Explanation {
         .get(..line.floor_char_boundary(MAX_LINE))
         .unwrap_or(line);
     let said = reply::find(line);
-    let logged = logged_action(line);
+    let logged = reply::logged(line);
     let class = said
         .code
         .map(|code| code / 100)
         .or(said.enhanced.map(|code| code.class.into()));
-    let action = logged.map(|(action, _)| action).or(match class {
+    let action = logged.action.or(match class {
         Some(2) => Some(Action::Delivered),
         Some(4) => Some(Action::Delayed),
         Some(5) => Some(Action::Failed),
@@ -38,16 +38,17 @@ pub fn explain_line(line: &str) -> Explanation {
         _ => Report::Failed,
     };
     let statement = Statement {
-        address: said.recipient.map(str::to_owned),
+        address: logged.recipient.or(said.recipient).map(str::to_owned),
         action,
         remote: Remote {
-            host: said.host.map(str::to_owned),
-            ip: said.ip,
+            host: logged.host.or(said.host).map(str::to_owned),
+            ip: logged.ip.or(said.ip),
         },
+        status: logged.status,
         command: said.command,
-        expired: matches!(logged, Some((_, true))),
+        expired: logged.expired,
         quotes: vec![Quote {
-            text: line.to_owned(),
+            text: logged.words.to_owned(),
             line: Some(1),
             voice: if said.code.is_some() {
                 Voice::Remote
@@ -72,65 +73,6 @@ pub fn explain_line(line: &str) -> Explanation {
         recipients: vec![recipient],
         ..Explanation::default()
     }
-}
-
-/// What a log says became of the message, and whether its time was over: `status=` (Postfix),
-/// `stat=` (Sendmail), `result=` (OpenSMTPD), `**`, `==`, `=>` (Exim).
-fn logged_action(line: &str) -> Option<(Action, bool)> {
-    let value = |key: &str| {
-        let at = line.match_indices(key).find(|(at, _)| {
-            line.get(..*at)
-                .is_some_and(|before| before.is_empty() || before.ends_with([' ', ',', '\t']))
-        });
-        at.and_then(|(at, _)| line.get(at + key.len()..))
-            .map(|rest| rest.trim_start_matches('"'))
-    };
-    for (key, words) in [
-        (
-            "status=",
-            [
-                ("bounced", Action::Failed),
-                ("deferred", Action::Delayed),
-                ("sent", Action::Delivered),
-            ],
-        ),
-        (
-            "result=",
-            [
-                ("PermFail", Action::Failed),
-                ("TempFail", Action::Delayed),
-                ("Ok", Action::Delivered),
-            ],
-        ),
-        (
-            "stat=",
-            [
-                ("Sent", Action::Delivered),
-                ("Deferred", Action::Delayed),
-                ("queued", Action::Delayed),
-            ],
-        ),
-    ] {
-        if let Some(rest) = value(key) {
-            if rest.starts_with("expired") {
-                return Some((Action::Failed, true));
-            }
-            let known = words.iter().find(|(word, _)| rest.starts_with(word));
-            if let Some((_, action)) = known {
-                return Some((*action, false));
-            }
-        }
-    }
-    for (mark, action) in [
-        (" ** ", Action::Failed),
-        (" == ", Action::Delayed),
-        (" => ", Action::Delivered),
-    ] {
-        if line.contains(mark) && line.contains(" R=") {
-            return Some((action, false));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

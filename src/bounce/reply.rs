@@ -10,6 +10,9 @@ use crate::bounce::explanation::Command;
 use crate::message::status::EnhancedCode;
 
 mod around;
+mod log;
+
+pub use log::{Logged, logged};
 
 /// A reply found in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,24 +38,72 @@ const LIMIT: usize = 16 * 1024;
 /// What the place of a code must weigh to be believed.
 const ENOUGH: i32 = 3;
 
+/// Where the reply stands in a text, and its two codes: all that most judgements need.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Place<'a> {
+    text: &'a str,
+    start: Option<usize>,
+    /// The reply code.
+    pub(crate) code: Option<u16>,
+    /// The enhanced code in the words of the reply.
+    pub(crate) enhanced: Option<EnhancedCode>,
+}
+
+impl<'a> Place<'a> {
+    /// Finds the reply in a text.
+    pub(crate) fn of(text: &'a str) -> Self {
+        let text = cut(text);
+        let bytes = text.as_bytes();
+        let start = place(bytes);
+        let code = start.and_then(|at| digits(bytes, at));
+        let said = start.and_then(|at| bytes.get(at..)).unwrap_or(bytes);
+        Self {
+            text,
+            start,
+            code,
+            enhanced: enhanced(said, code),
+        }
+    }
+
+    /// The reply from its code on; the whole text when there is none.
+    pub(crate) fn said(&self) -> &'a str {
+        self.start
+            .and_then(|at| self.text.get(at..))
+            .unwrap_or(self.text)
+    }
+
+    /// What stands before the reply; the whole text when there is none.
+    fn before(&self) -> &'a str {
+        self.start
+            .and_then(|at| self.text.get(..at))
+            .unwrap_or(self.text)
+    }
+
+    /// The command that it answered.
+    pub(crate) fn command(&self) -> Option<Command> {
+        around::command(self.text, self.before())
+    }
+
+    /// The name of the server that said it.
+    pub(crate) fn host(&self) -> Option<&'a str> {
+        around::speaker(self.before()).0
+    }
+}
+
 /// Reads the reply in a text. Without a reply code there may still be an enhanced code, as in
 /// qmail's `(#5.1.1)`.
 pub fn find(text: &str) -> Reply<'_> {
-    let text = cut(text);
-    let bytes = text.as_bytes();
-    let start = place(bytes);
-    let said = start.and_then(|at| text.get(at..)).unwrap_or(text);
-    let before = start.and_then(|at| text.get(..at)).unwrap_or(text);
-    let code = start.and_then(|at| digits(bytes, at));
+    let place = Place::of(text);
+    let before = place.before();
     let (host, ip) = around::speaker(before);
     Reply {
-        code,
-        enhanced: enhanced(said.as_bytes(), code),
-        text: said.trim_end(),
-        command: around::command(text, before),
+        code: place.code,
+        enhanced: place.enhanced,
+        text: place.said().trim_end(),
+        command: place.command(),
         host,
         ip,
-        recipient: around::recipient(text, before),
+        recipient: around::recipient(place.text, before),
     }
 }
 

@@ -7,11 +7,14 @@ use super::rules::{self, CERTAIN, Rule, SPECIFIC, Setting};
 use super::{Case, Deciding, Judgement};
 use crate::bounce::cause::Cause;
 use crate::bounce::explanation::{Action, Command, Confidence, Listing, StatusFrom};
-use crate::bounce::reply::{self, Reply};
+use crate::bounce::reply::Place;
 use crate::message::status::EnhancedCode;
 
 /// Texts of one case that are looked at; a notice has two or three.
 const TEXTS: usize = 12;
+
+/// A text of no more bytes has a code and hardly a word.
+const BARE: usize = 12;
 
 /// Tells the cause of one failure.
 pub fn judge(case: &Case<'_>) -> Judgement {
@@ -38,7 +41,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
 /// What the texts say, read once.
 struct Facts<'a> {
     /// The reply in the most trustworthy text that has one.
-    reply: Reply<'a>,
+    reply: Place<'a>,
     command: Option<Command>,
     /// The heaviest rule of each text.
     read: Vec<(usize, &'static Rule)>,
@@ -47,22 +50,25 @@ struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     fn of(case: &Case<'a>) -> Self {
-        let mut best = Reply::default();
+        let mut best = Place::default();
         let mut command = case.command;
         let mut words = false;
+        let mut places = Vec::with_capacity(case.texts.len().min(TEXTS));
         for (_, text) in case.texts.iter().take(TEXTS) {
-            let found = reply::find(text);
-            words |= found.text.len() > 12;
-            command = command.or(found.command);
+            let found = Place::of(text);
+            places.push(found);
+            words |= found.said().len() > BARE;
+            command = command.or_else(|| found.command());
             if best.code.is_none() && found.code.is_some() {
-                let enhanced = found.enhanced.or(best.enhanced);
-                best = Reply { enhanced, ..found };
+                let enhanced = best.enhanced;
+                best = found;
+                best.enhanced = best.enhanced.or(enhanced);
             } else if best.enhanced.is_none() {
                 best.enhanced = found.enhanced;
             }
         }
         let setting = Setting {
-            host: case.remote_host.or(best.host),
+            host: case.remote_host.or_else(|| best.host()),
             reply: best.code,
             command,
             dialect: case.dialect,
@@ -72,8 +78,9 @@ impl<'a> Facts<'a> {
             .texts
             .iter()
             .take(TEXTS)
+            .zip(&places)
             .enumerate()
-            .filter_map(|(index, (_, text))| Some((index, read(text, &setting)?)))
+            .filter_map(|(index, ((_, text), place))| Some((index, read(text, place, &setting)?)))
             .collect();
         Self {
             reply: best,
@@ -173,7 +180,7 @@ impl<'a> Facts<'a> {
             .texts
             .get(decided_by?.text)
             .filter(|_| cause == Cause::Dnsbl)?;
-        let said = reply::find(text).text;
+        let said = Place::of(text).said();
         let mut found = listing::read(said, &fold(said));
         if found.zone.is_none() && found.list.is_none() && said.len() < text.len() {
             found = listing::read(text, &fold(text));
@@ -234,8 +241,8 @@ impl<'a> Facts<'a> {
 /// The heaviest rule of a text: of the reply itself, since what stands around it ("was rejected by
 /// the server of the recipient's domain", "after MAIL FROM") is the reporting server's frame; only
 /// when the reply says nothing of its own, of the whole.
-fn read(text: &str, setting: &Setting<'_>) -> Option<&'static Rule> {
-    let said = said(text);
+fn read(text: &str, place: &Place<'_>, setting: &Setting<'_>) -> Option<&'static Rule> {
+    let said = said(text, place);
     let inner = rules::first(&fold(said), setting);
     if said.len() == text.len() || inner.is_some_and(|rule| rule.weight >= rules::GENERIC) {
         return inner;
@@ -247,16 +254,15 @@ fn read(text: &str, setting: &Setting<'_>) -> Option<&'static Rule> {
 const FRAMES: [&str; 2] = [" said: ", " - Unknown address error "];
 
 /// The words of the reply in a text, without the frame around them.
-fn said(text: &str) -> &str {
-    let found = reply::find(text);
-    let said = match found.code {
-        Some(_) => found.text,
+fn said<'a>(text: &'a str, place: &Place<'a>) -> &'a str {
+    let said = match place.code {
+        Some(_) => place.said(),
         None => FRAMES
             .iter()
             .find_map(|frame| text.split_once(frame))
             .map_or(text, |(_, said)| said),
     };
-    let end = said.rfind(" (in reply to ").unwrap_or(said.len());
+    let end = memchr::memmem::rfind(said.as_bytes(), b" (in reply to ").unwrap_or(said.len());
     said.get(..end).unwrap_or(said)
 }
 

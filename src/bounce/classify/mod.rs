@@ -70,3 +70,6 @@ pub struct Deciding {
     /// The id of the rule.
     pub rule: &'static str,
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,14 +177,6 @@ pub(super) fn is_unit(rest: &[u8]) -> bool {
 
 /// Marks that name the command, in lower case; the first that is found counts.
 const COMMANDS: &[(&str, Command)] = &[
-    ("in reply to rcpt to", Command::Rcpt),
-    ("in reply to mail from", Command::Mail),
-    ("in reply to end of data", Command::Dot),
-    ("in reply to data", Command::Data),
-    ("in reply to ehlo", Command::Ehlo),
-    ("in reply to helo", Command::Ehlo),
-    ("in reply to starttls", Command::StartTls),
-    ("in reply to auth", Command::Auth),
     ("refused to talk to me", Command::Connect),
     ("after rcpt to", Command::Rcpt),
     ("after pipelined rcpt to", Command::Rcpt),
@@ -217,57 +209,63 @@ const COMMANDS: &[(&str, Command)] = &[
     ("in greeting", Command::Connect),
 ];
 
+/// What Postfix writes behind the reply, and what may follow it.
+const IN_REPLY: &str = "(in reply to ";
+const REPLIED: &[(&str, Command)] = &[
+    ("rcpt to", Command::Rcpt),
+    ("mail from", Command::Mail),
+    ("end of data", Command::Dot),
+    ("data", Command::Data),
+    ("ehlo", Command::Ehlo),
+    ("helo", Command::Ehlo),
+    ("lhlo", Command::Ehlo),
+    ("starttls", Command::StartTls),
+    ("auth", Command::Auth),
+    ("initial greeting", Command::Connect),
+];
+
+/// A frame around a reply is at least so long ("smtp; " is none).
+const FRAME: usize = 8;
+
 /// The command that the reply answered, by the words around it.
 pub(super) fn command(text: &str, before: &str) -> Option<Command> {
-    // Most texts are a bare reply: no mark, no work.
-    const HINTS: &[&[u8]] = &[
-        b"n reply to ",
-        b"fter ",
-        b"rcpt",
-        b"RCPT",
-        b"efused to talk",
-        b"did not like",
-        b"does not like",
-        b"mail_from",
-        b"MAIL_FROM",
-        b"[DATA]",
-        b"greeting",
-        b"command",
-        b"I sent the",
-    ];
-    let hint = |t: &str| {
-        HINTS
-            .iter()
-            .any(|h| memchr::memmem::find(t.as_bytes(), h).is_some())
-    };
-    if hint(text) {
-        let lower = text.to_ascii_lowercase();
-        let marked = COMMANDS
-            .iter()
-            .find(|(mark, _)| lower.contains(mark))
-            .map(|(_, command)| *command);
-        if marked.is_some() {
-            return marked;
+    if let Some(at) = memchr::memmem::rfind(text.as_bytes(), IN_REPLY.as_bytes()) {
+        let rest = text.as_bytes().get(at + IN_REPLY.len()..)?;
+        let named = REPLIED.iter().find(|(word, _)| {
+            rest.get(..word.len())
+                .is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()))
+        });
+        if let Some((_, command)) = named {
+            return Some(*command);
         }
     }
-    // ">>> RCPT TO:<x>" and "RCPT TO:<x>:" right before the reply.
-    let lower = before.to_ascii_lowercase();
-    let last = |word: &str| lower.rfind(word);
-    [
-        ("rcpt to:", Command::Rcpt),
-        ("mail from:", Command::Mail),
-        (">>> data", Command::Data),
-        (">>> ehlo", Command::Ehlo),
-        (">>> helo", Command::Ehlo),
-        (">>> .", Command::Dot),
-        (">>> starttls", Command::StartTls),
-        (">>> auth", Command::Auth),
-    ]
-    .into_iter()
-    .filter_map(|(word, command)| Some((last(word)?, command)))
-    .max_by_key(|(at, _)| *at)
-    .map(|(_, command)| command)
+    // Servers that put the command behind the reply do so in brackets (Yahoo).
+    if before.len() < FRAME && !text.ends_with(']') {
+        return None;
+    }
+    let lower = text.to_ascii_lowercase();
+    if let Some((_, command)) = COMMANDS.iter().find(|(mark, _)| lower.contains(mark)) {
+        return Some(*command);
+    }
+    // ">>> RCPT TO:<x>" and "RCPT TO:<x>:" right before the reply: the last one counts.
+    let lower = lower.get(..before.len()).unwrap_or(&lower);
+    LAST.iter()
+        .filter_map(|(word, command)| Some((lower.rfind(word)?, *command)))
+        .max_by_key(|(at, _)| *at)
+        .map(|(_, command)| command)
 }
+
+/// Commands as a transcript shows them.
+const LAST: &[(&str, Command)] = &[
+    ("rcpt to:", Command::Rcpt),
+    ("mail from:", Command::Mail),
+    (">>> data", Command::Data),
+    (">>> ehlo", Command::Ehlo),
+    (">>> helo", Command::Ehlo),
+    (">>> .", Command::Dot),
+    (">>> starttls", Command::StartTls),
+    (">>> auth", Command::Auth),
+];
 
 /// Words right before the name of the speaking server.
 const HOST_MARKS: &[&str] = &[

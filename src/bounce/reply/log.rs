@@ -1,0 +1,275 @@
+//! What a line of a mail log states around its words: Postfix (`to=<…>, relay=…, dsn=5.1.1,
+//! status=bounced (…)`), Sendmail (`stat=…`), OpenSMTPD (`result=…`), Exim (`** user@x R=…`), and
+//! logs in JSON.
+
+use std::net::IpAddr;
+
+use crate::bounce::explanation::Action;
+use crate::message::status::EnhancedCode;
+
+/// The facts of one line. All of them may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Logged<'a> {
+    /// The recipient.
+    pub recipient: Option<&'a str>,
+    /// The server on the other side.
+    pub host: Option<&'a str>,
+    /// Its address.
+    pub ip: Option<IpAddr>,
+    /// The status that stands beside the words.
+    pub status: Option<EnhancedCode>,
+    /// What became of the message.
+    pub action: Option<Action>,
+    /// Its time in the queue was over.
+    pub expired: bool,
+    /// The words that say why; the whole line when the log has no place for them.
+    pub words: &'a str,
+}
+
+/// Reads the facts of one line.
+pub fn logged(line: &str) -> Logged<'_> {
+    let status = ["dsn=", "\"dsn\":", "\"status\":", "dsn: "]
+        .iter()
+        .find_map(|key| EnhancedCode::parse(value(line, key)?));
+    let outcome = [
+        "status=",
+        "stat=",
+        "result=",
+        "\"status\":",
+        "\"action\":",
+        "\"event\":",
+    ]
+    .iter()
+    .find_map(|key| outcome(value(line, key)?))
+    .or_else(|| exim_action(line).map(|action| (action, false)));
+    let (host, ip) = relay(line).unwrap_or_default();
+    let recipient = ["to=", "\"to\":", "\"recipient\":", "\"rcpt\":", "rcpt="]
+        .iter()
+        .find_map(|key| value(line, key).filter(|v| v.contains('@')))
+        .or_else(|| exim_recipient(line));
+    Logged {
+        recipient,
+        host,
+        ip,
+        status,
+        action: outcome.map(|(action, _)| action),
+        expired: matches!(outcome, Some((_, true))),
+        words: words(line),
+    }
+}
+
+/// The value behind a key: up to a comma or blank, without quotes and angle brackets.
+fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let at = line.match_indices(key).map(|(at, _)| at).find(|&at| {
+        // "relay=" must not be read as the end of "myrelay=".
+        at.checked_sub(1)
+            .and_then(|before| line.as_bytes().get(before))
+            .is_none_or(|b| !b.is_ascii_alphanumeric())
+    })?;
+    let rest = line.get(at + key.len()..)?.trim_start();
+    let (close, rest) = match rest.as_bytes().first()? {
+        b'"' => ('"', rest.get(1..)?),
+        b'<' => ('>', rest.get(1..)?),
+        _ => (',', rest),
+    };
+    let end = rest
+        .find(|c: char| c == close || (close == ',' && (c == ' ' || c == ';' || c == '}')))
+        .unwrap_or(rest.len());
+    rest.get(..end)
+        .map(|v| v.trim_matches(['<', '>', '"']))
+        .filter(|v| !v.is_empty())
+}
+
+/// What a word says became of the message, and whether its time was over.
+fn outcome(word: &str) -> Option<(Action, bool)> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "sent" | "delivered" | "delivery" | "ok" => (Action::Delivered, false),
+        "bounced" | "bounce" | "failed" | "rejected" | "undeliverable" | "permfail" => {
+            (Action::Failed, false)
+        }
+        "expired" => (Action::Failed, true),
+        "deferred" | "deferred:" | "delayed" | "undelivered" | "tempfail" | "queued" => {
+            (Action::Delayed, false)
+        }
+        _ => return None,
+    })
+}
+
+/// Exim marks what became of an address: `**` failed, `==` deferred, `=>` delivered.
+fn exim_action(line: &str) -> Option<Action> {
+    [
+        (" ** ", Action::Failed),
+        (" == ", Action::Delayed),
+        (" => ", Action::Delivered),
+    ]
+    .into_iter()
+    .find_map(|(mark, action)| exim_rest(line, mark).map(|_| action))
+    .or_else(|| line.starts_with("** ").then_some(Action::Failed))
+}
+
+/// What follows an Exim mark, when it looks like an address.
+fn exim_rest<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
+    let (_, rest) = line.split_once(mark)?;
+    rest.split([' ', ':'])
+        .next()
+        .filter(|word| word.contains('@'))?;
+    Some(rest)
+}
+
+fn exim_recipient(line: &str) -> Option<&str> {
+    let rest = [" ** ", " == ", " => "]
+        .iter()
+        .find_map(|mark| exim_rest(line, mark));
+    let rest = rest.or_else(|| line.strip_prefix("** "))?;
+    let first = rest.split([' ', ':']).next()?;
+    // A local part that was rewritten stands as `bob <bob@example.com>`.
+    let inside = rest
+        .split_once('<')
+        .and_then(|(_, t)| t.split_once('>'))
+        .map(|(a, _)| a);
+    Some(
+        inside
+            .filter(|a| a.contains('@') && !first.contains('@'))
+            .unwrap_or(first),
+    )
+    .filter(|a| a.contains('@'))
+}
+
+/// The server behind `relay=`: `mx.example.com[192.0.2.1]:25`, `mx.example.com. [192.0.2.1]`.
+fn relay(line: &str) -> Option<(Option<&str>, Option<IpAddr>)> {
+    let at = line
+        .find("relay=")
+        .map(|at| at + 6)
+        .or_else(|| line.find(" H=").map(|at| at + 3))?;
+    let rest = line.get(at..)?;
+    let end = rest.find(['[', ',', ' ']).unwrap_or(rest.len());
+    let host = rest.get(..end)?.trim_end_matches('.');
+    let behind = rest.get(end..)?.trim_start();
+    let ip = behind
+        .strip_prefix('[')
+        .and_then(|inside| inside.split_once(']'))
+        .and_then(|(ip, _)| ip.trim_start_matches("IPv6:").parse().ok());
+    let host = (host.contains('.')).then_some(host);
+    (host.is_some() || ip.is_some()).then_some((host, ip))
+}
+
+/// The part of a line that says why: in the parentheses after `status=`, behind `stat=`, behind
+/// Exim's router and transport, the value of a key of JSON, or the whole line.
+fn words(line: &str) -> &str {
+    if let Some((_, rest)) = line.split_once("status=")
+        && let Some((_, inside)) = rest.split_once('(')
+    {
+        return inside.strip_suffix(')').unwrap_or(inside);
+    }
+    if let Some((_, rest)) = line.split_once("stat=") {
+        return rest.trim_matches('"');
+    }
+    let keys = [
+        "\"response\":",
+        "\"reply\":",
+        "\"diagnostic\":",
+        "\"message\":",
+        "\"reason\":",
+        "\"error\":",
+        "\"smtp_response\":",
+        "\"content\":",
+        "\"diagnosticCode\":",
+        "\"diag\":",
+    ];
+    for key in keys {
+        if line.starts_with('{')
+            && let Some((_, rest)) = line.split_once(key)
+        {
+            let rest = rest.trim_start().trim_start_matches('"');
+            let end = rest
+                .find("\",")
+                .or_else(|| rest.find("\"}"))
+                .unwrap_or(rest.len());
+            return rest.get(..end).unwrap_or(rest);
+        }
+    }
+    for mark in [" ** ", " == "] {
+        if let Some(rest) = exim_rest(line, mark) {
+            return rest.split_once(": ").map_or(rest, |(_, why)| why);
+        }
+    }
+    if let Some(rest) = line.strip_prefix("** ") {
+        return rest.split_once(": ").map_or(rest, |(_, why)| why);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_postfix_line_gives_recipient_relay_status_and_words() {
+        let line = "Nov 22 10:00:00 mx postfix/smtp[123]: ABC: to=<bob@example.com>, relay=mx.example.com[192.0.2.1]:25, delay=1, dsn=5.1.1, status=bounced (host mx.example.com[192.0.2.1] said: 550 5.1.1 <bob@example.com>: User unknown (in reply to RCPT TO command))";
+        let facts = logged(line);
+        assert_eq!(facts.recipient, Some("bob@example.com"));
+        assert_eq!(facts.host, Some("mx.example.com"));
+        assert_eq!(facts.ip, "192.0.2.1".parse().ok());
+        assert_eq!(facts.status, EnhancedCode::parse("5.1.1"));
+        assert_eq!(facts.action, Some(Action::Failed));
+        assert!(
+            facts.words.starts_with("host mx.example.com["),
+            "{}",
+            facts.words
+        );
+        assert!(facts.words.ends_with("RCPT TO command)"), "{}", facts.words);
+    }
+
+    #[test]
+    fn lines_of_other_servers_are_read() {
+        for (text, action, words) in [
+            (
+                "mx sendmail[1]: x: to=<bob@example.com>, relay=mx.example.com. [192.0.2.1], dsn=5.1.1, stat=User unknown",
+                None,
+                "User unknown",
+            ),
+            (
+                "mx sendmail[1]: x: to=<bob@example.com>, dsn=4.0.0, stat=Deferred: Connection refused",
+                Some(Action::Delayed),
+                "Deferred: Connection refused",
+            ),
+            (
+                "2026-11-22 10:00:00 1abCDe-000Xyz-1A ** bob@example.com R=dnslookup T=remote_smtp H=mx.example.com [192.0.2.1]: SMTP error: 552 full",
+                Some(Action::Failed),
+                "SMTP error: 552 full",
+            ),
+            (
+                "1abCDe-000Xyz-1A == bob@example.com R=dnslookup T=remote_smtp defer (111): Connection refused",
+                Some(Action::Delayed),
+                "Connection refused",
+            ),
+            (
+                "{\"to\":\"bob@example.com\",\"status\":\"5.7.1\",\"response\":\"550 5.7.1 no relay\"}",
+                None,
+                "550 5.7.1 no relay",
+            ),
+            (
+                "smtpd[1]: mta to=<bob@example.com> result=\"PermFail\" stat=\"550 no such user\"",
+                Some(Action::Failed),
+                "550 no such user",
+            ),
+        ] {
+            let facts = logged(text);
+            assert_eq!(facts.recipient, Some("bob@example.com"), "{text}");
+            assert_eq!(facts.action, action, "{text}");
+            assert_eq!(facts.words, words, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_reply_has_its_words_and_nothing_else() {
+        let line = "550 5.1.1 <bob@example.com>: no such user";
+        assert_eq!(
+            logged(line),
+            Logged {
+                words: line,
+                ..Logged::default()
+            }
+        );
+    }
+}
