@@ -62,6 +62,8 @@ pub enum Command {
     Explain(Explain),
     /// Ask the DNS lists about an address, a domain or a mail
     Dnsbl(Dnsbl),
+    /// Show the way a message took, hop by hop
+    Route(Route),
     /// Show the settings in force and where each came from
     #[command(after_help = "\
 Examples:
@@ -212,6 +214,42 @@ fn seconds(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|n| crate::config::WAITS.contains(n));
     number.ok_or_else(|| "write seconds, from 0.01 to 3600".to_string())
+}
+
+/// Show the way a message took, hop by hop
+///
+/// Reads the Received fields of a message and says where it came from, which way, how long each
+/// leg took and why, who is to be believed, and what looks odd or forged. Works without network.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mailtrace route message.eml
+  mailtrace route --original bounce.eml    the way of the message that came back
+  mailtrace route --html way.html message.eml
+  mailtrace route --trust example.org --trust 192.0.2.0/24 message.eml
+  mailtrace route --json *.eml | jq -r '.origin.ip'
+  mailtrace route --summary ~/Maildir
+
+Exit codes:
+  0  shown
+  1  some line is forged or impossible, or the message went in circles
+  2  wrong use, or an input could not be read; the others are done all the same")]
+pub struct Route {
+    /// Messages, mboxes, Maildirs or folders of messages; `-` or nothing reads standard input
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Show the way of the message that a bounce returned, not of the bounce
+    #[arg(long)]
+    pub original: bool,
+    /// Also write a page with the timeline as a picture; it needs nothing from elsewhere
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+    /// A server or net of the own side: the outside begins behind it (may be repeated)
+    #[arg(long, value_name = "HOST|CIDR")]
+    pub trust: Vec<String>,
+    /// Count slow hosts, clear text and wrong clocks instead of telling each (with --json: after)
+    #[arg(long)]
+    pub summary: bool,
 }
 
 /// A parser for the words of a [`Choice`].

@@ -1,6 +1,6 @@
 //! `mailtrace explain`.
 
-mod feed;
+pub(super) mod feed;
 
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;

@@ -7,6 +7,7 @@ mod dnsbl;
 mod explain;
 pub mod output;
 mod progress;
+mod route;
 
 use std::ffi::OsString;
 
@@ -66,6 +67,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         None => usage(),
         Some(Command::Explain(command)) => explain::run(&command, &context),
         Some(Command::Dnsbl(command)) => dnsbl::run(&command, &context),
+        Some(Command::Route(command)) => route::run(&command, &context),
         Some(Command::Config) => config::run(&context),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

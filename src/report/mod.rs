@@ -1,5 +1,6 @@
 //! Results to text: [`human`] for people, [`json`] for scripts. Nothing here looks anything up.
 
+pub mod html;
 pub mod human;
 pub mod json;
 pub mod nagios;

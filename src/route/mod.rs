@@ -17,6 +17,7 @@ pub mod net;
 mod read;
 pub mod received;
 mod roles;
+pub mod summary;
 
 use std::net::IpAddr;
 
@@ -25,9 +26,10 @@ use crate::message::dates::Stamp;
 pub use authentication::Authentication;
 pub use filters::Verdict;
 pub use finding::{Finding, Severity, Sureness};
+pub use findings::span;
 pub use hop::{Hop, Role};
 pub use net::Trust;
-pub use read::of;
+pub use read::{of, quoted_head};
 
 /// The way of one message.
 #[derive(Debug, Clone, Default, PartialEq)]

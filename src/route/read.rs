@@ -5,6 +5,7 @@ use crate::message::dates;
 use crate::message::layer::Head;
 use crate::route::hop::{Hop, Role, cut};
 use crate::route::net::{self, Trust};
+use crate::route::received;
 use crate::route::{
     Message, Route, authentication, border, clocks, filters, findings, lists, roles,
 };
@@ -68,6 +69,23 @@ pub fn of(head: &Head<'_>, trust: &[Trust]) -> Route {
     };
     findings::collect(&mut route, head, &clocks, &border, lost);
     route
+}
+
+/// The header of a returned message that stands in a text, behind the words of a notice: from the
+/// first trace field on.
+pub fn quoted_head(text: &str) -> Option<Head<'_>> {
+    let starts = |name: &str| {
+        let at_start = received::words::after(text, name).map(|_| 0);
+        at_start.or_else(|| {
+            let found = memchr::memmem::find_iter(text.as_bytes(), name.as_bytes());
+            found.into_iter().find(|at| {
+                at.checked_sub(1).is_some_and(|b| text.as_bytes().get(b) == Some(&b'\n'))
+            })
+        })
+    };
+    let first = ["Return-Path:", "Return-path:", "Received:"].iter().filter_map(|n| starts(n)).min()?;
+    let head = Head::parse(text.as_bytes().get(first..)?);
+    head.has("Received").then_some(head)
 }
 
 fn message(head: &Head<'_>) -> Message {

@@ -19,27 +19,27 @@ const BATCH_MESSAGES: usize = 64;
 const MAX_LINE: u64 = 64 << 10;
 
 /// Some inputs.
-pub(super) struct Batch {
-    pub(super) jobs: Vec<Job>,
+pub(in crate::app) struct Batch {
+    pub(in crate::app) jobs: Vec<Job>,
 }
 
 /// One input: a message, or a line.
-pub(super) struct Job {
-    pub(super) path: String,
-    pub(super) index: u64,
-    pub(super) first_line: u32,
+pub(in crate::app) struct Job {
+    pub(in crate::app) path: String,
+    pub(in crate::app) index: u64,
+    pub(in crate::app) first_line: u32,
     /// The bytes, or why there are none.
-    pub(super) content: Result<Vec<u8>, String>,
-    pub(super) gaps: LineGaps,
+    pub(in crate::app) content: Result<Vec<u8>, String>,
+    pub(in crate::app) gaps: LineGaps,
     /// There are others, so that a name is of use.
-    pub(super) several: bool,
+    pub(in crate::app) several: bool,
     /// What the index counts, when the path alone does not name this input.
-    pub(super) unit: Option<&'static str>,
+    pub(in crate::app) unit: Option<&'static str>,
 }
 
 impl Job {
     /// The name for people: `box, message 3`.
-    pub(super) fn name(&self) -> String {
+    pub(in crate::app) fn name(&self) -> String {
         let path = if self.path == "-" {
             "standard input"
         } else {
@@ -53,13 +53,13 @@ impl Job {
 }
 
 /// Messages from a source, in batches.
-pub(super) struct Mails {
+pub(in crate::app) struct Mails {
     source: std::iter::Peekable<Source>,
     first: bool,
 }
 
 impl Mails {
-    pub(super) fn new(source: Source) -> Self {
+    pub(in crate::app) fn new(source: Source) -> Self {
         Self {
             source: source.peekable(),
             first: true,
@@ -103,14 +103,14 @@ impl Iterator for Mails {
 
 /// Lines of replies, in batches. A batch ends where the input would have to be waited for, so
 /// that `tail -f` shows each line when it comes.
-pub(super) struct Lines {
+pub(in crate::app) struct Lines {
     paths: VecDeque<PathBuf>,
     open: Option<(String, BufReader<Box<dyn Read + Send>>)>,
     line: u32,
 }
 
 impl Lines {
-    pub(super) fn new(paths: &[PathBuf]) -> Self {
+    pub(in crate::app) fn new(paths: &[PathBuf]) -> Self {
         let mut paths: VecDeque<PathBuf> = paths.iter().cloned().collect();
         if paths.is_empty() {
             paths.push_back(PathBuf::from("-"));

@@ -26,7 +26,7 @@ pub struct SourceRef<'s> {
 }
 
 impl SourceRef<'_> {
-    fn write(self, object: &mut Object<'_>) {
+    pub(super) fn write(self, object: &mut Object<'_>) {
         object.object("source", |source| {
             source
                 .text("path", self.path)

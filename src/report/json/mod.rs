@@ -4,4 +4,5 @@
 pub mod config;
 pub mod dnsbl;
 pub mod explain;
+pub mod route;
 pub mod write;

@@ -78,7 +78,7 @@ pub(super) fn client(hop: &Hop) -> String {
 }
 
 /// A number of seconds as people say it.
-pub(crate) fn span(seconds: i64) -> String {
+pub fn span(seconds: i64) -> String {
     let s = seconds.unsigned_abs();
     let two = |big: u64, unit: &str, small: u64, sub: &str| {
         if small == 0 {

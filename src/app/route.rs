@@ -1,0 +1,249 @@
+//! `mailtrace route`.
+
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use crate::cli;
+use crate::config::{Format, Values};
+use crate::exit::Exit;
+use crate::message::layer::{self, BlockKind, Head, Layer};
+use crate::message::inner::Descend;
+use crate::message::source;
+use crate::report::human::explain::Detail;
+use crate::report::human::route::Look;
+use crate::report::json::explain::SourceRef;
+use crate::report::painter::Painter;
+use crate::report::{html, human, json};
+use crate::route::summary::Summary;
+use crate::route::{self, Route, Severity, Trust};
+
+use super::Context;
+use super::explain::feed::{Batch, Job, Mails};
+use super::output::{Output, Stopped, complain};
+use super::{bulk, progress::Progress};
+
+/// What a worker makes of a batch.
+#[derive(Default)]
+struct Done {
+    text: String,
+    /// A page of HTML for each route, when asked for.
+    pages: Vec<String>,
+    complaints: Vec<String>,
+    summary: Option<Summary>,
+    /// Some finding is an error.
+    some_bad: bool,
+    /// Some input could not be read.
+    some_error: bool,
+    messages: u64,
+    bytes: u64,
+}
+
+struct Plan<'c> {
+    values: &'c Values,
+    paint: Painter,
+    command: &'c cli::Route,
+    trust: Vec<Trust>,
+}
+
+pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
+    let values = &context.settings.values;
+    let mut trust = Vec::new();
+    for text in &command.trust {
+        match Trust::parse(text) {
+            Some(one) => trust.push(one),
+            None => {
+                complain(&format!("--trust {text}: give a host, a domain, an address or a net such as 192.0.2.0/24"));
+                return Exit::Unusable;
+            }
+        }
+    }
+    let stdin = command.paths.is_empty() || command.paths.iter().any(|p| p.as_os_str() == "-");
+    if stdin && io::stdin().is_terminal() {
+        complain("reading a message from standard input; end with Ctrl-D");
+    }
+    let plan = Plan { values, paint: context.paint, command, trust };
+    let results_shown = !command.summary || values.format == Format::Json;
+    let mut progress = Progress::new(values.progress && !values.quiet, results_shown, None);
+    let workers = values
+        .jobs
+        .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    let mut out = Output::new();
+    let mut total = Done { summary: command.summary.then(Summary::default), ..Done::default() };
+    let mut stopped = None;
+    let write = |done: Done| {
+        if !done.text.is_empty() || !done.complaints.is_empty() {
+            progress.clear();
+        }
+        for complaint in &done.complaints {
+            complain(complaint);
+        }
+        progress.add(done.messages, done.bytes);
+        total.some_bad |= done.some_bad;
+        total.some_error |= done.some_error;
+        total.pages.extend(done.pages);
+        if let (Some(sum), Some(more)) = (&mut total.summary, done.summary) {
+            sum.add(more);
+        }
+        let written = if done.text.is_empty() { Ok(()) } else { out.write(done.text.as_bytes()) };
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            // The reader of the input may wait for more input for ever; nobody reads on.
+            Err(Stopped::Closed) => std::process::exit(Exit::Good as i32),
+            Err(other) => {
+                stopped = Some(other);
+                ControlFlow::Break(())
+            }
+        }
+    };
+    let mails = Mails::new(source::read(&command.paths));
+    bulk::run(mails, workers, |batch| plan.work(&batch), write);
+    progress.clear();
+    if let Some(sum) = &total.summary {
+        let mut text = String::new();
+        match values.format {
+            Format::Human | Format::Nagios | Format::Prometheus => text = human::route::summary(sum, context.paint),
+            Format::Json => json::route::summary(&mut text, sum),
+        }
+        if let Err(other) = out.write(text.as_bytes()) {
+            stopped = Some(other);
+        }
+    }
+    if let Some(file) = &command.html
+        && let Err(error) = std::fs::write(file, html::route::document(&total.pages))
+    {
+        let why = crate::config::reason(&error);
+        complain(&format!("{}: {why}; give --html a file that can be written", file.display()));
+        total.some_error = true;
+    }
+    match stopped {
+        Some(stopped) => stopped.exit(),
+        None if total.some_error => Exit::Unusable,
+        None if total.some_bad => Exit::Bad,
+        None => Exit::Good,
+    }
+}
+
+impl Plan<'_> {
+    fn work(&self, batch: &Batch) -> Done {
+        let mut done = Done { summary: self.command.summary.then(Summary::default), ..Done::default() };
+        for job in &batch.jobs {
+            self.one(job, &mut done);
+        }
+        done
+    }
+
+    fn one(&self, job: &Job, done: &mut Done) {
+        done.messages += 1;
+        let bytes = match &job.content {
+            Ok(bytes) => bytes,
+            Err(why) => return self.unreadable(job, why, done),
+        };
+        done.bytes += bytes.len() as u64;
+        // Nothing in the rooms panics; if something does all the same, it costs one message.
+        let found = catch_unwind(AssertUnwindSafe(|| self.route(bytes)));
+        match found {
+            Ok(Some(way)) => self.tell(job, &way, done),
+            Ok(None) if self.command.original => {
+                self.unreadable(job, "no header of a returned message in it; leave --original out for its own way", done);
+            }
+            Ok(None) => {
+                self.unreadable(job, "this is not a mail message (no header found); paste the whole source, headers included", done);
+            }
+            Err(_) => {
+                self.unreadable(job, "mailtrace failed on this input; please report it, with the input if you may", done);
+            }
+        }
+    }
+
+    fn route(&self, bytes: &[u8]) -> Option<Route> {
+        let layer = layer::open(bytes);
+        if self.command.original { self.returned(&layer) } else { self.outermost(&layer) }
+    }
+
+    /// The outermost mail: the input itself, or what was pasted into a text without a header.
+    fn outermost(&self, layer: &Layer<'_>) -> Option<Route> {
+        if !layer.head.fields.is_empty() {
+            return Some(route::of(&layer.head, &self.trust));
+        }
+        let mut found = None;
+        layer.walk(&mut |inner| {
+            if found.is_none() && inner.head.has("Received") {
+                found = Some(route::of(&inner.head, &self.trust));
+            }
+            if found.is_some() { Descend::Past } else { Descend::Into }
+        });
+        found
+    }
+
+    /// The innermost message that came back with its trace.
+    fn returned(&self, layer: &Layer<'_>) -> Option<Route> {
+        let mut found: Option<(usize, Route)> = None;
+        let mut consider = |depth: usize, head: &Head<'_>| {
+            if head.has("Received") && found.as_ref().is_none_or(|(d, _)| depth > *d) {
+                found = Some((depth, route::of(head, &self.trust)));
+            }
+        };
+        layer.walk(&mut |inner| {
+            let depth = inner.wraps.len() * 2;
+            if depth > 0 {
+                consider(depth, &inner.head);
+            }
+            for block in inner.blocks_of(BlockKind::MessageHead) {
+                consider(depth + 1, &Head::parse(block.text().as_bytes()));
+            }
+            // Also a header that the notice quotes in its text.
+            for block in inner.blocks_of(BlockKind::Plain) {
+                if let Some(head) = route::quoted_head(block.text()) {
+                    consider(depth + 1, &head);
+                }
+            }
+            Descend::Into
+        });
+        found.map(|(_, way)| way)
+    }
+
+    fn tell(&self, job: &Job, way: &Route, done: &mut Done) {
+        done.some_bad |= way.findings.iter().any(|f| f.severity == Severity::Error);
+        if let Some(sum) = &mut done.summary {
+            sum.count(way);
+        }
+        if self.command.html.is_some() {
+            done.pages.push(html::route::article(way, &job.name()));
+        }
+        match self.values.format {
+            Format::Json => {
+                let source = SourceRef { path: &job.path, index: job.index, notice: 0 };
+                json::route::route(&mut done.text, source, way);
+            }
+            _ if self.command.summary => {}
+            Format::Human | Format::Nagios | Format::Prometheus => {
+                let detail = match (self.values.quiet, self.values.verbose) {
+                    (true, _) => Detail::Brief,
+                    (_, true) => Detail::Full,
+                    _ => Detail::Normal,
+                };
+                let name = job.several.then(|| job.name());
+                let look = Look { paint: self.paint, detail, name: name.as_deref() };
+                done.text += &human::route::route(way, look);
+                if job.several && detail != Detail::Brief {
+                    done.text.push('\n');
+                }
+            }
+        }
+    }
+
+    fn unreadable(&self, job: &Job, why: &str, done: &mut Done) {
+        done.some_error = true;
+        if let Some(sum) = &mut done.summary {
+            sum.count_error();
+        }
+        let name = if job.path == "-" { "standard input".to_owned() } else { job.name() };
+        done.complaints.push(format!("{name}: {why}"));
+        if self.values.format == Format::Json {
+            let source = SourceRef { path: &job.path, index: job.index, notice: 0 };
+            json::route::error(&mut done.text, source, why);
+        }
+    }
+}

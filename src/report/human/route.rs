@@ -1,0 +1,420 @@
+//! The screen of `route`: the way in one sentence, a row for each hop with a bar for its delay,
+//! then what is to be said about it, weightiest first.
+
+use std::net::IpAddr;
+
+use crate::report::human::explain::Detail;
+use crate::report::page::Page;
+use crate::report::painter::{Glyph, Painter, Style};
+use crate::report::safe;
+use crate::route::finding::Severity;
+use crate::route::hop::{Hop, Role};
+use crate::route::net::{self, Zone};
+use crate::route::summary::Summary;
+use crate::route::{Finding, Route, span};
+
+/// What the screen depends on beside the route.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'l> {
+    /// Colour, glyphs, width.
+    pub paint: Painter,
+    /// How much is told.
+    pub detail: Detail,
+    /// The name of the input, when there are several.
+    pub name: Option<&'l str>,
+}
+
+/// Columns of the table: number, roles; the rest is shared out.
+const ROLES_AT: usize = 5;
+const NAMES_AT: usize = 16;
+/// The duration and its bar.
+const TOOK: usize = 17;
+const BAR: usize = 7;
+/// Protocol and encryption.
+const WITH: usize = 16;
+
+/// The screen of one route.
+pub fn route(way: &Route, look: Look<'_>) -> String {
+    let mut page = Page::new(look.paint);
+    if let Some(name) = look.name {
+        page.put(Style::Strong, name).end();
+    }
+    headline(&mut page, way);
+    if look.detail == Detail::Brief {
+        return page.finish();
+    }
+    if !way.hops.is_empty() {
+        page.end();
+        table(&mut page, way, look.detail);
+    }
+    findings(&mut page, &way.findings, look.detail);
+    authentication(&mut page, way);
+    if look.detail == Detail::Full {
+        details(&mut page, way);
+    }
+    page.finish()
+}
+
+/// From where, to where, over how many hops, how long, where it waited.
+fn headline(page: &mut Page, way: &Route) {
+    let worst = way.findings.iter().map(|f| f.severity).max();
+    match worst {
+        Some(Severity::Error) => page.glyph(Style::Bad, Glyph::Cross).put(Style::Plain, " "),
+        Some(Severity::Warning) => page.glyph(Style::Passing, Glyph::Bang).put(Style::Plain, " "),
+        _ => page.glyph(Style::Good, Glyph::Check).put(Style::Plain, " "),
+    };
+    if way.hops.is_empty() {
+        page.put(Style::Strong, "no way to show").end();
+        return;
+    }
+    let start = way.origin.as_ref().map_or_else(
+        || "unknown".to_owned(),
+        |o| whole_name(o.host.as_deref(), o.ip),
+    );
+    let last = way.hops.last();
+    let goal = last
+        .and_then(|h| h.recipient.clone())
+        .or_else(|| way.message.to.first().cloned())
+        .or_else(|| last.and_then(|h| h.by.best_name()).map(str::to_owned))
+        .unwrap_or_else(|| "unknown".to_owned());
+    let hops = way.hops.len();
+    let mut figures = format!("{hops} hop{}", if hops == 1 { "" } else { "s" });
+    if let Some(total) = way.total_s {
+        figures += &format!(", {}", span(total));
+    }
+    if let Some(slowest) = way.slowest_hop.filter(|_| hops > 1) {
+        figures += &format!(", slowest: hop {slowest}");
+    }
+    let room = page.painter().width.saturating_sub(safe::width(&figures) + 8);
+    let half = (room / 2).max(12);
+    let (start, goal) = share(&start, &goal, half, room);
+    put_cut_to(page, Style::Strong, &start, start_room(&start, &goal, room));
+    page.put(Style::Plain, " ").glyph(Style::Plain, Glyph::Arrow).put(Style::Plain, " ");
+    put_cut_to(page, Style::Strong, &goal, half.max(room.saturating_sub(safe::width(&start))));
+    page.put(Style::Plain, "   ").put(Style::Plain, &figures).end();
+}
+
+/// Gives the room that one of two texts does not need to the other.
+fn share(one: &str, other: &str, half: usize, room: usize) -> (String, String) {
+    let (a, b) = (safe::width(one), safe::width(other));
+    let (a, b) = match (a <= half, b <= half) {
+        (true, _) => (a, room.saturating_sub(a).max(half)),
+        (_, true) => (room.saturating_sub(b).max(half), b),
+        _ => (half, half),
+    };
+    (safe::cut(one, a, "…").into_owned(), safe::cut(other, b, "…").into_owned())
+}
+
+fn start_room(start: &str, goal: &str, room: usize) -> usize {
+    room.saturating_sub(safe::width(goal)).max(safe::width(start).min(room))
+}
+
+fn put_cut_to(page: &mut Page, style: Style, text: &str, most: usize) {
+    let text = page.safe(text).into_owned();
+    let mark = page.painter().glyph(Glyph::Ellipsis);
+    let cut = safe::cut(&text, most, mark).into_owned();
+    page.put(style, &cut);
+}
+
+fn whole_name(name: Option<&str>, ip: Option<IpAddr>) -> String {
+    match (name, ip) {
+        (Some(name), Some(ip)) => format!("{name} [{ip}]"),
+        (Some(name), None) => name.to_owned(),
+        (None, Some(ip)) => format!("[{ip}]"),
+        (None, None) => "unknown".to_owned(),
+    }
+}
+
+fn table(page: &mut Page, way: &Route, detail: Detail) {
+    let width = page.painter().width.clamp(60, 160);
+    let took_at = width.saturating_sub(TOOK + WITH);
+    let with_at = width.saturating_sub(WITH);
+    page.put(Style::Dim, "  #").tab(ROLES_AT).put(Style::Dim, "role").tab(NAMES_AT);
+    page.put(Style::Dim, "from ").glyph(Style::Dim, Glyph::Arrow).put(Style::Dim, " by");
+    page.tab(took_at).put(Style::Dim, "took").tab(with_at).put(Style::Dim, "with").end();
+    let most = way.hops.iter().filter_map(|h| h.took_s).max().unwrap_or(0);
+    let mut hidden = 0;
+    for hop in &way.hops {
+        // The queue lines of qmail tell nothing that the line of the same host does not tell.
+        if hop.inner && detail != Detail::Full && way.hops.len() > 1 {
+            hidden += 1;
+            continue;
+        }
+        row(page, hop, most, took_at, with_at);
+    }
+    if hidden > 0 {
+        let text = format!("{hidden} inner line{} of a queue not shown (-v shows all)", if hidden == 1 { "" } else { "s" });
+        page.tab(ROLES_AT).put(Style::Dim, &text).end();
+    }
+}
+
+fn row(page: &mut Page, hop: &Hop, most: i64, took_at: usize, with_at: usize) {
+    page.put(Style::Plain, &format!("{:>3}", hop.n)).tab(ROLES_AT);
+    page.put(Style::Plain, word(hop.from_role)).put(Style::Plain, " ");
+    page.glyph(Style::Plain, Glyph::Arrow).put(Style::Plain, " ").put(Style::Plain, word(hop.role));
+    page.tab(NAMES_AT);
+    let room = took_at.saturating_sub(NAMES_AT + 1);
+    let arrow = page.painter().glyph(Glyph::Arrow);
+    let names_room = room.saturating_sub(safe::width(arrow) + 2);
+    let from = client(hop);
+    let by = hop.by.best_name().unwrap_or("?").to_owned();
+    let (from, by) = share(&from, &by, names_room / 2, names_room);
+    put_cut_to(page, Style::Plain, &from, names_room);
+    page.put(Style::Plain, " ").glyph(Style::Dim, Glyph::Arrow).put(Style::Plain, " ");
+    put_cut_to(page, Style::Plain, &by, names_room);
+    page.tab(took_at);
+    took(page, hop, most);
+    page.tab(with_at);
+    let with = session(hop);
+    page.put_cut(if hop.tls.used || hop.zone != Some(Zone::Public) { Style::Plain } else { Style::Passing }, &with);
+    page.end();
+}
+
+fn client(hop: &Hop) -> String {
+    match (&hop.from.login, hop.from.best_name(), hop.from.ip) {
+        (Some(login), _, None) => format!("user {login}"),
+        // A word without a domain says less than the address.
+        (_, Some(name), Some(ip)) if !name.contains('.') && !net::is_local_name(name) => ip.to_string(),
+        (_, Some(name), _) => name.to_owned(),
+        (_, None, Some(ip)) => ip.to_string(),
+        (_, None, None) => "-".to_owned(),
+    }
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Mua => "MUA",
+        Role::Msa => "MSA",
+        Role::Mta => "MTA",
+        Role::Mfa => "MFA",
+        Role::Mda => "MDA",
+        Role::List => "list",
+        Role::Fetch => "fetch",
+    }
+}
+
+/// The delay with its bar; a delay that the clocks deny is said to be none.
+fn took(page: &mut Page, hop: &Hop, most: i64) {
+    let Some(took) = hop.took_s else {
+        let text = match (hop.time, hop.delay_s) {
+            (None, _) => "no time",
+            (Some(t), _) if !t.is_sure() => "no zone",
+            (_, Some(_)) => "clock wrong",
+            (_, None) => "-",
+        };
+        page.put(Style::Dim, text);
+        return;
+    };
+    let text = span(took);
+    page.put(Style::Plain, &format!("{:>8} ", short(&text)));
+    let bar = bar(took, most, page.painter().unicode);
+    page.put(if took >= 3600 { Style::Passing } else { Style::Dim }, &bar);
+}
+
+/// `3 h 5 min` in eight columns: the first part alone when both do not fit.
+fn short(text: &str) -> String {
+    if text.len() <= 8 {
+        return text.to_owned();
+    }
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// A bar of eighths of a column, as long as the share of the longest delay.
+fn bar(took: i64, most: i64, unicode: bool) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    if most <= 0 || took <= 0 {
+        return String::new();
+    }
+    let full = i64::try_from(BAR * 8).unwrap_or(64);
+    let length = (took.saturating_mul(full) / most).clamp(1, full);
+    let (whole, part) = (usize::try_from(length / 8).unwrap_or(0), usize::try_from(length % 8).unwrap_or(0));
+    if !unicode {
+        return "#".repeat(whole.max(1));
+    }
+    "█".repeat(whole) + EIGHTHS.get(part).copied().unwrap_or_default()
+}
+
+/// Protocol and encryption in few words.
+fn session(hop: &Hop) -> String {
+    let with = hop.with.as_deref().or(hop.via.as_deref()).unwrap_or("-");
+    let with = match with {
+        "Microsoft SMTP Server" | "Microsoft SMTPSVC" => "SMTP",
+        other => other,
+    };
+    match hop.tls.version {
+        Some(version) => format!("{with}, {}", version.replace("TLSv", "TLS ")),
+        None if hop.tls.used => format!("{with}, TLS"),
+        None if hop.zone == Some(Zone::Public) => format!("{with}, no TLS"),
+        None => with.to_owned(),
+    }
+}
+
+fn findings(page: &mut Page, all: &[Finding], detail: Detail) {
+    /// What everybody's mail shows is told only when asked for.
+    const QUIET: [&str; 3] = ["direct", "date-old", "return-path"];
+    let shown: Vec<&Finding> =
+        all.iter().filter(|f| detail == Detail::Full || !QUIET.contains(&f.code)).collect();
+    if shown.is_empty() {
+        return;
+    }
+    page.end();
+    for finding in shown {
+        let (style, word) = match finding.severity {
+            Severity::Error => (Style::Bad, "error"),
+            Severity::Warning => (Style::Passing, "warning"),
+            Severity::Info => (Style::Dim, "info"),
+        };
+        page.put(Style::Plain, " ").put(style, word).tab(10);
+        let place = hops(&finding.hops);
+        put_cut_to(page, Style::Plain, &place, 12);
+        page.tab(23).wrap(Style::Plain, 23, &finding.text);
+    }
+}
+
+/// `hop 2`, `hops 2, 3`, `hops 1 … 9`.
+fn hops(hops: &[usize]) -> String {
+    let mut sorted = hops.to_vec();
+    sorted.sort_unstable();
+    match sorted.as_slice() {
+        [] => String::new(),
+        [one] => format!("hop {one}"),
+        [a, b] => format!("hops {a}, {b}"),
+        [a, b, c] => format!("hops {a}, {b}, {c}"),
+        [a, .., z] => format!("hops {a} … {z}"),
+    }
+}
+
+fn authentication(page: &mut Page, way: &Route) {
+    let all = &way.authentication;
+    let mut said: Vec<String> = Vec::new();
+    let named = |domain: &Option<String>| domain.as_deref().map(|d| format!(" ({d})")).unwrap_or_default();
+    if let Some(spf) = &all.spf {
+        said.push(format!("SPF {}{}", spf.result, named(&spf.domain)));
+    }
+    for signature in all.dkim.iter().take(3) {
+        let result = signature.result.as_deref().unwrap_or("signed, not verified");
+        said.push(format!("DKIM {result} ({})", signature.domain));
+    }
+    if let Some(dmarc) = &all.dmarc {
+        said.push(format!("DMARC {}{}", dmarc.result, named(&dmarc.domain)));
+    }
+    if let Some(arc) = &all.arc {
+        let cv = arc.cv.as_deref().unwrap_or("unknown");
+        said.push(format!("ARC {cv}, {} set{}", arc.sets.len(), if arc.sets.len() == 1 { "" } else { "s" }));
+    }
+    if said.is_empty() {
+        return;
+    }
+    page.end();
+    page.put(Style::Plain, " ").put(Style::Strong, "sender").tab(10);
+    page.wrap(Style::Plain, 10, &said.join("; "));
+}
+
+/// Everything else that is known: filters in words, and the lines themselves.
+fn details(page: &mut Page, way: &Route) {
+    if !way.verdicts.is_empty() {
+        page.end();
+        page.put(Style::Plain, " ").put(Style::Strong, "filters").end();
+        for verdict in &way.verdicts {
+            let key = verdict.key.as_deref().map(|k| format!("{k}:{} ", verdict.value)).unwrap_or_default();
+            let text = format!("{} {key}{}", verdict.field, verdict.meaning);
+            page.tab(3).wrap(Style::Plain, 5, &text);
+        }
+    }
+    page.end();
+    page.put(Style::Plain, " ").put(Style::Strong, "lines").end();
+    for hop in &way.hops {
+        page.put(Style::Plain, &format!("{:>3} ", hop.n)).wrap(Style::Dim, 5, &hop.raw);
+    }
+}
+
+/// The counts over many messages.
+pub fn summary(sum: &Summary, paint: Painter) -> String {
+    let mut page = Page::new(paint);
+    let text = format!(" {} messages, {} hops; {} inputs could not be read", sum.messages, sum.hops, sum.errors);
+    page.put(Style::Strong, &text).end();
+    let slow = sum.slowest();
+    if !slow.is_empty() {
+        page.end();
+        page.put(Style::Dim, " mail waited before").tab(40).put(Style::Dim, "times").tab(48);
+        page.put(Style::Dim, "all together").tab(64).put(Style::Dim, "at most").end();
+        for (host, slow) in slow {
+            page.put(Style::Plain, " ");
+            put_cut_to(&mut page, Style::Plain, host, 37);
+            page.tab(40).put(Style::Plain, &format!("{:>5}", slow.times)).tab(48);
+            page.put(Style::Plain, &span(slow.waited_s)).tab(64);
+            page.put(Style::Plain, &span(slow.longest_s)).end();
+        }
+    }
+    for (title, rows) in [("took mail in clear text", sum.clear_text()), ("wrong clocks", sum.skewed())] {
+        if rows.is_empty() {
+            continue;
+        }
+        page.end();
+        page.put(Style::Dim, " ").put(Style::Dim, title).tab(40).put(Style::Dim, "times").end();
+        for (host, times) in rows {
+            page.put(Style::Plain, " ");
+            put_cut_to(&mut page, Style::Plain, host, 37);
+            page.tab(40).put(Style::Plain, &format!("{times:>5}")).end();
+        }
+    }
+    page.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::layer::Head;
+
+    const HEADER: &str = "Received: from hormel.redhat.com (hormel.redhat.com [209.132.177.30])\n\
+        \tby michelangelo.renaissoft.com (8.12.10/8.12.10/1.1) with ESMTP id i2T7sDtD013132\n\
+        \tfor <dee@renaissoft.com>; Sun, 28 Mar 2004 23:54:14 -0800\n\
+        Received: from listman.example.net (listman.example.net [192.0.2.10])\n\
+        \tby hormel.redhat.com (8.12.10/8.12.10) with ESMTP id i2T7s9tD013131; Mon, 29 Mar 2004 07:54:09 +0000\n\
+        Received: from pc9 (pc9.example.org [198.51.100.9]) by listman.example.net (Postfix)\n\
+        \twith ESMTPSA id 4XyZaB1cD2z9Q; Mon, 29 Mar 2004 07:54:02 +0000\n\n";
+
+    fn shown(width: usize, detail: Detail) -> String {
+        let way = crate::route::of(&Head::parse(HEADER.as_bytes()), &[]);
+        route(&way, Look { paint: Painter::plain(width), detail, name: None })
+    }
+
+    #[test]
+    fn the_screen_has_a_headline_a_table_and_findings() {
+        let text = shown(80, Detail::Normal);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("pc9.example.org [198.51.100.9] → dee@renaissoft.com"), "{text}");
+        assert!(lines[0].contains("3 hops, 12 s, slowest: hop 2"), "{text}");
+        assert!(lines[3].contains("MUA → MSA"), "{text}");
+        assert!(lines[4].contains("MSA → MTA") && lines[4].contains("7 s ███████"), "{text}");
+        assert!(text.contains("hops 2, 3") && text.contains("clear text"), "{text}");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_told() {
+        for width in [60, 80, 120, 200] {
+            for detail in [Detail::Brief, Detail::Normal, Detail::Full] {
+                let text = shown(width, detail);
+                for line in text.lines() {
+                    assert!(safe::width(line) <= width, "{width}: {line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ascii_stays_ascii() {
+        let way = crate::route::of(&Head::parse(HEADER.as_bytes()), &[]);
+        let paint = Painter { unicode: false, ..Painter::plain(80) };
+        let text = route(&way, Look { paint, detail: Detail::Full, name: Some("a") });
+        assert!(text.is_ascii(), "{text}");
+    }
+
+    #[test]
+    fn bars_grow_with_the_delay() {
+        assert_eq!(bar(10, 10, true), "███████");
+        assert_eq!(bar(0, 10, true), "");
+        assert_eq!(bar(1, 1000, true), "▏");
+        assert_eq!(bar(6, 10, false), "####");
+    }
+}
