@@ -79,7 +79,7 @@ pub fn article(way: &Route, name: &str) -> String {
 
 /// Writing to a string cannot fail.
 macro_rules! put {
-    ($out:expr, $($arg:tt)*) => { let _ = write!($out, $($arg)*); };
+    ($out:expr, $($arg:tt)*) => {{ let _ = write!($out, $($arg)*); }};
 }
 
 fn headline(out: &mut String, way: &Route, name: &str) {
