@@ -85,28 +85,31 @@ fn headline(page: &mut Page, way: &Route) {
     if let Some(slowest) = way.slowest_hop.filter(|_| hops > 1) {
         figures += &format!(", slowest: hop {slowest}");
     }
-    let room = page.painter().width.saturating_sub(safe::width(&figures) + 8);
-    let half = (room / 2).max(12);
-    let (start, goal) = share(&start, &goal, half, room);
-    put_cut_to(page, Style::Strong, &start, start_room(&start, &goal, room));
+    // The figures stand behind the names when all of it fits, else below.
+    let width = page.painter().width;
+    let names = safe::width(&start) + safe::width(&goal) + 5;
+    let beside = names + safe::width(&figures) + 3 <= width;
+    let room = width.saturating_sub(6);
+    let (start_room, _) = share(&start, &goal, room);
+    put_cut_to(page, Style::Strong, &start, start_room);
     page.put(Style::Plain, " ").glyph(Style::Plain, Glyph::Arrow).put(Style::Plain, " ");
-    put_cut_to(page, Style::Strong, &goal, half.max(room.saturating_sub(safe::width(&start))));
-    page.put(Style::Plain, "   ").put(Style::Plain, &figures).end();
+    page.put_cut(Style::Strong, &goal);
+    if beside {
+        page.put(Style::Plain, "   ");
+    } else {
+        page.end().put(Style::Plain, "  ");
+    }
+    page.put(Style::Plain, &figures).end();
 }
 
 /// Gives the room that one of two texts does not need to the other.
-fn share(one: &str, other: &str, half: usize, room: usize) -> (String, String) {
-    let (a, b) = (safe::width(one), safe::width(other));
-    let (a, b) = match (a <= half, b <= half) {
-        (true, _) => (a, room.saturating_sub(a).max(half)),
-        (_, true) => (room.saturating_sub(b).max(half), b),
-        _ => (half, half),
-    };
-    (safe::cut(one, a, "…").into_owned(), safe::cut(other, b, "…").into_owned())
-}
-
-fn start_room(start: &str, goal: &str, room: usize) -> usize {
-    room.saturating_sub(safe::width(goal)).max(safe::width(start).min(room))
+fn share(one: &str, other: &str, room: usize) -> (usize, usize) {
+    let (a, b, half) = (safe::width(one), safe::width(other), room / 2);
+    match (a <= half, b <= half) {
+        (true, _) => (a, room - a),
+        (_, true) => (room - b, b),
+        _ => (half, room - half),
+    }
 }
 
 fn put_cut_to(page: &mut Page, style: Style, text: &str, most: usize) {
@@ -158,10 +161,10 @@ fn row(page: &mut Page, hop: &Hop, most: i64, took_at: usize, with_at: usize) {
     let names_room = room.saturating_sub(safe::width(arrow) + 2);
     let from = client(hop);
     let by = hop.by.best_name().unwrap_or("?").to_owned();
-    let (from, by) = share(&from, &by, names_room / 2, names_room);
-    put_cut_to(page, Style::Plain, &from, names_room);
+    let (from_room, by_room) = share(&from, &by, names_room);
+    put_cut_to(page, Style::Plain, &from, from_room);
     page.put(Style::Plain, " ").glyph(Style::Dim, Glyph::Arrow).put(Style::Plain, " ");
-    put_cut_to(page, Style::Plain, &by, names_room);
+    put_cut_to(page, Style::Plain, &by, by_room);
     page.tab(took_at);
     took(page, hop, most);
     page.tab(with_at);
@@ -384,9 +387,9 @@ mod tests {
         let text = shown(80, Detail::Normal);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].contains("pc9.example.org [198.51.100.9] → dee@renaissoft.com"), "{text}");
-        assert!(lines[0].contains("3 hops, 12 s, slowest: hop 2"), "{text}");
-        assert!(lines[3].contains("MUA → MSA"), "{text}");
-        assert!(lines[4].contains("MSA → MTA") && lines[4].contains("7 s ███████"), "{text}");
+        assert!(lines[1].contains("3 hops, 12 s, slowest: hop 2"), "{text}");
+        assert!(lines[4].contains("MUA → MSA"), "{text}");
+        assert!(lines[5].contains("MSA → MTA") && lines[5].contains("7 s ███████"), "{text}");
         assert!(text.contains("hops 2, 3") && text.contains("clear text"), "{text}");
     }
 
