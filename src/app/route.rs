@@ -103,8 +103,9 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
     if let Some(sum) = &total.summary {
         let mut text = String::new();
         match values.format {
-            Format::Human | Format::Nagios | Format::Prometheus => text = human::route::summary(sum, context.paint),
             Format::Json => json::route::summary(&mut text, sum),
+            // The formats of monitors are refused before, here as everywhere but in dnsbl.
+            _ => text = human::route::summary(sum, context.paint),
         }
         if let Err(other) = out.write(text.as_bytes()) {
             stopped = Some(other);
@@ -218,7 +219,7 @@ impl Plan<'_> {
                 json::route::route(&mut done.text, source, way);
             }
             _ if self.command.summary => {}
-            Format::Human | Format::Nagios | Format::Prometheus => {
+            _ => {
                 let detail = match (self.values.quiet, self.values.verbose) {
                     (true, _) => Detail::Brief,
                     (_, true) => Detail::Full,
