@@ -179,7 +179,9 @@ fn text<'b>(block: &'b Block<'_>) -> Vec<Layer<'b>> {
 
 fn peel(text: &str, marks: &[Mark], all: &mut Vec<Layer<'static>>) {
     let (mut source, mut forwards) = forward::find(text);
-    let indented = piece::unindent(text, text.len());
+    let indented = piece::indented_header(text)
+        .then(|| piece::unindent(text, text.len()))
+        .flatten();
     // What stands in a forward is found in the next step, not twice.
     let mut end = source
         .or(forwards.first().map(|f| f.start))

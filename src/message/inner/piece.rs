@@ -1,6 +1,7 @@
 //! Texts made of another text: quotation marks, indentation, soft line ends and Outlook's doubled
 //! links taken off, with the way back to the place of every line.
 
+use crate::message::head;
 use crate::message::lines::{self, Line};
 
 /// A text made of pieces of another.
@@ -122,11 +123,32 @@ fn wrapped(text: &str, next: Option<&Line<'_>>) -> bool {
     !text.is_empty() && text.len() < MAX_TAIL && next.is_some_and(|l| quote_mark(l.text).is_some())
 }
 
+/// True when the first indented passage of `text` begins with a field of a header. Asked first,
+/// because taking the indentation off costs a copy.
+pub(crate) fn indented_header(text: &str) -> bool {
+    let lines: Vec<Line<'_>> = lines::lines(text).collect();
+    passage(&lines)
+        .and_then(|(first, _)| lines.get(first))
+        .is_some_and(|line| head::name_len(line.text.trim_start().as_bytes()).is_some())
+}
+
 /// The text from the first indented passage on, its indentation taken off; `None` when there is
 /// no such passage.
 pub(crate) fn unindent(text: &str, end: usize) -> Option<Piece> {
-    const LEAST_LINES: usize = 3;
     let lines: Vec<Line<'_>> = lines::lines(text.get(..end)?).collect();
+    let (first, common) = passage(&lines)?;
+    let mut piece = Piece::default();
+    for line in lines.get(first..)? {
+        let off = indent(line.text).min(common);
+        piece.plain(line.text.get(off..).unwrap_or_default(), line.start + off);
+        piece.end_line();
+    }
+    Some(piece)
+}
+
+/// The first line of the first indented passage, and the indentation its lines share.
+fn passage(lines: &[Line<'_>]) -> Option<(usize, usize)> {
+    const LEAST_LINES: usize = 3;
     let (mut first, mut count, mut common) = (0, 0, 0);
     for (n, line) in lines.iter().enumerate() {
         if line.text.trim().is_empty() {
@@ -146,16 +168,7 @@ pub(crate) fn unindent(text: &str, end: usize) -> Option<Piece> {
         common = common.min(indent);
         count += 1;
     }
-    if count < LEAST_LINES || common == 0 {
-        return None;
-    }
-    let mut piece = Piece::default();
-    for line in lines.get(first..)? {
-        let off = indent(line.text).min(common);
-        piece.plain(line.text.get(off..).unwrap_or_default(), line.start + off);
-        piece.end_line();
-    }
-    Some(piece)
+    (count >= LEAST_LINES && common > 0).then_some((first, common))
 }
 
 fn indent(line: &str) -> usize {
