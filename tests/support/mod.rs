@@ -99,6 +99,24 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Starts a server with a thread of its own, for tests that run the program and wait for it.
+    pub(crate) fn in_a_thread(world: World, habits: Habits) -> SocketAddr {
+        let (tell, at) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                tell.send(Self::start(world, habits).await.at).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        at.recv().unwrap()
+    }
+}
+
 async fn serve_udp(socket: Arc<UdpSocket>, inner: Arc<Inner>) {
     let mut buffer = vec![0; 4096];
     while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
