@@ -155,6 +155,9 @@ pub struct Explain {
     /// Count by cause, domain and server instead of telling each (with --json: after that)
     #[arg(long)]
     pub summary: bool,
+    /// Also ask the DNS list that a refusal names, whether the address is listed now
+    #[arg(long)]
+    pub live: bool,
     /// Whom to speak to
     #[arg(long, value_name = "WHO", value_parser = words::<Audience>())]
     pub audience: Option<Audience>,

@@ -250,3 +250,44 @@ fn wrong_use_is_exit_2_and_says_what_to_do() {
         );
     }
 }
+
+#[test]
+fn explain_asks_the_named_list_whether_the_address_is_listed_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let replies = folder.path().join("replies");
+    let reply = |ip: &str, zone: &str| {
+        format!("554 5.7.1 Service unavailable; Client host [{ip}] blocked using {zone}\n")
+    };
+    let text = reply("11.22.33.2", "bl.spamcop.net")
+        + &reply("11.22.33.1", "bl.spamcop.net")
+        + &reply("11.22.33.1", "refuses.bl.test");
+    std::fs::write(&replies, text).unwrap();
+    let explain = |format: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_mailtrace"))
+            .args([
+                "explain",
+                "--reply",
+                "--live",
+                "--timeout",
+                "1",
+                "--format",
+                format,
+            ])
+            .args(["--resolver", &lists().to_string()])
+            .arg(&replies)
+            .env_clear()
+            .output()
+            .unwrap();
+        stdout(&output)
+    };
+    let lines: Vec<serde_json::Value> = explain("json")
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    let now = |n: usize| &lines[n]["recipients"][0]["dnsbl"]["listed_now"];
+    assert_eq!((now(0), now(1)), (&true.into(), &false.into()), "{lines:?}");
+    assert!(now(2).is_null());
+    let text = explain("human");
+    assert!(text.contains("yes, the list still says so"), "{text}");
+    assert!(text.contains("not known: refused"), "{text}");
+}

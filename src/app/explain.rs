@@ -21,6 +21,7 @@ use crate::report::painter::Painter;
 use crate::report::{human, json};
 
 use super::Context;
+use super::live::Live;
 use super::output::{Output, Stopped, complain};
 use super::{bulk, progress::Progress};
 use feed::{Batch, Job, Lines, Mails};
@@ -47,11 +48,20 @@ struct Plan<'c> {
     paint: Painter,
     summary: bool,
     reply: bool,
+    live: Option<Live>,
 }
 
 pub(super) fn run(command: &Explain, context: &Context) -> Exit {
     let values = &context.settings.values;
+    let live = match command.live.then(|| Live::new(values)).transpose() {
+        Ok(live) => live,
+        Err(why) => {
+            complain(&why);
+            return Exit::Unknown;
+        }
+    };
     let plan = Plan {
+        live,
         values,
         paint: context.paint,
         summary: command.summary,
@@ -207,6 +217,9 @@ impl Plan<'_> {
         for evidence in evidence.flat_map(|recipient| &mut recipient.evidence) {
             let line = evidence.line.map(|line| job.gaps.original(line));
             evidence.line = line.map(|line| line.saturating_add(job.first_line.saturating_sub(1)));
+        }
+        if let Some(live) = &self.live {
+            live.ask(&mut found);
         }
         found
     }

@@ -5,6 +5,7 @@ mod bulk;
 mod config;
 mod dnsbl;
 mod explain;
+mod live;
 pub mod output;
 mod progress;
 mod route;

@@ -22,6 +22,8 @@ pub(super) struct Progress {
     total: Option<u64>,
     messages: u64,
     bytes: u64,
+    /// What is counted.
+    noun: &'static str,
 }
 
 impl Progress {
@@ -37,7 +39,13 @@ impl Progress {
             total,
             messages: 0,
             bytes: 0,
+            noun: "messages",
         }
+    }
+
+    /// Counts something else than messages.
+    pub(super) fn counting(self, noun: &'static str) -> Self {
+        Self { noun, ..self }
     }
 
     /// Takes note of finished work.
@@ -48,7 +56,13 @@ impl Progress {
         let due = self.drawn.is_none_or(|last| now - last >= BEAT);
         if self.shown && due && now - self.start >= PATIENCE {
             self.drawn = Some(now);
-            let line = line(self.messages, self.bytes, self.total, now - self.start);
+            let line = line(
+                self.messages,
+                self.noun,
+                self.bytes,
+                self.total,
+                now - self.start,
+            );
             drop(io::stderr().write_all(format!("\r\x1B[K{line}").as_bytes()));
         }
     }
@@ -61,7 +75,7 @@ impl Progress {
     }
 }
 
-fn line(messages: u64, bytes: u64, total: Option<u64>, time: Duration) -> String {
+fn line(messages: u64, noun: &str, bytes: u64, total: Option<u64>, time: Duration) -> String {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
     let rate = messages.saturating_mul(1000) / millis;
     match total.filter(|total| *total > 0) {
@@ -70,11 +84,11 @@ fn line(messages: u64, bytes: u64, total: Option<u64>, time: Duration) -> String
             let full = usize::try_from(done * BAR / total).unwrap_or(0);
             let bar: String = "#".repeat(full) + &".".repeat(24usize.saturating_sub(full));
             format!(
-                "[{bar}] {} %  {messages} messages, {rate}/s",
+                "[{bar}] {} %  {messages} {noun}, {rate}/s",
                 done * 100 / total
             )
         }
-        None => format!("{messages} messages, {rate}/s"),
+        None => format!("{messages} {noun}, {rate}/s"),
     }
 }
 
@@ -84,13 +98,13 @@ mod tests {
 
     #[test]
     fn the_bar_fills_and_never_overflows() {
-        let at = |bytes| line(10, bytes, Some(200), Duration::from_secs(2));
+        let at = |bytes| line(10, "messages", bytes, Some(200), Duration::from_secs(2));
         assert_eq!(at(100), "[############............] 50 %  10 messages, 5/s");
         assert!(at(1000).starts_with("[########################] 100 %"));
         assert_eq!(
-            line(10, 1, None, Duration::from_secs(2)),
+            line(10, "messages", 1, None, Duration::from_secs(2)),
             "10 messages, 5/s"
         );
-        assert!(line(1, 1, Some(0), Duration::ZERO).contains("1 messages"));
+        assert!(line(1, "messages", 1, Some(0), Duration::ZERO).contains("1 messages"));
     }
 }

@@ -265,6 +265,19 @@ pub struct Listing {
     /// What is wrong on the receiver's own side: it took a refusal, or a list that is no longer
     /// run, for a listing. The sender cannot mend that.
     pub mistaken: Option<Mistake>,
+    /// What the list says now, when it was asked (`explain --live`).
+    pub now: Option<Now>,
+}
+
+/// What a list says when it is asked again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Now {
+    /// It still names the address or domain.
+    Listed,
+    /// It does not name it any more.
+    Clear,
+    /// It gave no answer worth trusting; why.
+    Unknown(String),
 }
 
 /// Why a claim of a listing is not to be believed.

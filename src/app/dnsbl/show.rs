@@ -78,7 +78,8 @@ impl<'c> Show<'c> {
                 values.progress && !values.quiet,
                 values.format == Format::Json,
                 None,
-            ),
+            )
+            .counting("targets"),
             stopped: None,
             kept: Vec::new(),
             range: Sum::default(),

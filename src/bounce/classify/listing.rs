@@ -86,6 +86,7 @@ pub(super) fn read(text: &str, folded: &Folded) -> Listing {
         domain,
         url: url.map(|url| url.trim_end_matches(['.', ',', ';', ')']).to_string()),
         mistaken: mistake(text, list),
+        now: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::bounce::advice::{Audience, advise};
 use crate::bounce::explanation::{
-    Action, Command, Evidence, Explanation, Listing, Mistake, Original, Recipient, StatusFrom,
+    Action, Command, Evidence, Explanation, Listing, Mistake, Now, Original, Recipient, StatusFrom,
 };
 use crate::bounce::summary::Summary;
 
@@ -122,7 +122,14 @@ fn listing(object: &mut Object<'_>, list: &Listing) {
         .maybe("domain", list.domain.as_deref())
         .maybe("url", list.url.as_deref())
         // Known only after asking the list (`--live`).
-        .truth("listed_now", None)
+        .truth(
+            "listed_now",
+            match list.now {
+                Some(Now::Listed) => Some(true),
+                Some(Now::Clear) => Some(false),
+                Some(Now::Unknown(_)) | None => None,
+            },
+        )
         .id(
             "mistaken",
             list.mistaken.map(|mistake| match mistake {

@@ -2,7 +2,7 @@
 
 use crate::bounce::advice::{Advice, Audience, advise_group};
 use crate::bounce::cause::{Cause, Class};
-use crate::bounce::explanation::{Action, Evidence, Recipient};
+use crate::bounce::explanation::{Action, Evidence, Now, Recipient};
 use crate::report::page::Page;
 use crate::report::painter::{Glyph, Style};
 use crate::report::safe;
@@ -66,6 +66,15 @@ impl<'r> Fate<'r> {
             }
         }
         self.evidence(page, look.detail);
+        if let Some(now) = self.first.dnsbl.as_ref().and_then(|list| list.now.as_ref()) {
+            label(page, "Listed now");
+            let text = match now {
+                Now::Listed => "yes, the list still says so",
+                Now::Clear => "no, the list does not say so any more: send the mail again",
+                Now::Unknown(why) => &format!("not known: {why}"),
+            };
+            page.wrap(Style::Plain, LABELS, text);
+        }
         label(page, "How sure");
         page.wrap(Style::Plain, LABELS, sureness(self.first));
         if look.detail == Detail::Full {

@@ -1,0 +1,105 @@
+//! `explain --live`: asks the list that a refusal names whether it names the address now.
+
+use std::sync::Mutex;
+
+use tokio::runtime::Runtime;
+
+use crate::bounce::explanation::{Explanation, Listing, Now};
+use crate::config::Values;
+use crate::dns::{Name, Resolver, servers};
+use crate::dnsbl::source::Choice;
+use crate::dnsbl::subject::Subject;
+use crate::dnsbl::trust;
+use crate::dnsbl::verdict::{Status, Verdict};
+use crate::dnsbl::{Checker, Manner};
+
+/// The way to the lists; one for all inputs of a run, so that nothing is asked twice.
+pub(super) struct Live {
+    // One worker at a time drives the sockets: answers are kept, and bounces name few lists.
+    runtime: Mutex<Runtime>,
+    resolver: Resolver,
+    choice: Choice,
+    manner: Manner,
+}
+
+impl Live {
+    /// The way by the settings; the error says what to do.
+    pub(super) fn new(values: &Values) -> Result<Self, String> {
+        let servers = match values.resolver.as_slice() {
+            [] => servers::system().map_err(|error| error.to_string())?,
+            named => named.to_vec(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|error| crate::config::reason(&error))?;
+        Ok(Self {
+            runtime: Mutex::new(runtime),
+            resolver: Resolver::new(&servers),
+            choice: values.dnsbl.clone(),
+            manner: Manner {
+                wait: values.timeout,
+                probe: false,
+                force: false,
+            },
+        })
+    }
+
+    /// Asks for every listing that is told.
+    pub(super) fn ask(&self, found: &mut [Explanation]) {
+        let recipients = found.iter_mut().flat_map(|one| &mut one.recipients);
+        for listing in recipients.filter_map(|one| one.dnsbl.as_mut()) {
+            listing.now = Some(self.now(listing));
+        }
+    }
+
+    fn now(&self, listing: &Listing) -> Now {
+        let unknown = |why: &str| Now::Unknown(why.to_string());
+        let name = listing
+            .domain
+            .as_deref()
+            .and_then(|domain| Name::parse(domain).ok());
+        let subject = match (listing.ip, name) {
+            (Some(ip), _) => Subject::from(ip),
+            (None, Some(name)) => Subject::Domain(name),
+            (None, None) => return unknown("the refusal names no address and no domain"),
+        };
+        let mut choice = self.choice.clone();
+        match (listing.list, &listing.zone) {
+            (Some(id), _) => choice.lists = vec![id.to_string()],
+            (None, Some(zone)) => choice.zones = vec![zone.clone()],
+            (None, None) => return unknown("the refusal names no list"),
+        }
+        let sources = match choice.sources() {
+            Ok(sources) => sources,
+            Err(error) => return Now::Unknown(error.to_string()),
+        };
+        let checker = Checker::new(&self.resolver, sources, self.manner);
+        // A panic elsewhere leaves the runtime as it was.
+        let runtime = self
+            .runtime
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let finding = runtime.block_on(checker.check(subject, None));
+        if let Some(distrust) = &finding.distrust {
+            return Now::Unknown(trust::explain(distrust, &self.resolver.servers()));
+        }
+        finding
+            .verdicts
+            .first()
+            .map_or_else(|| unknown("the list cannot be asked"), of)
+    }
+}
+
+fn of(verdict: &Verdict) -> Now {
+    match verdict.status {
+        Status::Listed => Now::Listed,
+        Status::Clean | Status::Allowed => Now::Clear,
+        other => Now::Unknown(
+            verdict
+                .note
+                .clone()
+                .unwrap_or_else(|| other.id().to_string()),
+        ),
+    }
+}
