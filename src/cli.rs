@@ -59,6 +59,9 @@ Settings:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Explain why a message came back
+    ///
+    /// Reads a bounce, or a mail or text into which somebody forwarded or pasted one, and says for
+    /// each recipient what happened, whose side it is on, what to do, and where it is written.
     Explain(Explain),
     /// Ask the DNS lists about an address, a domain or a mail
     Dnsbl(Dnsbl),
@@ -128,10 +131,7 @@ pub struct Global {
     pub ipv6: bool,
 }
 
-/// Explain why a message came back
-///
-/// Reads a bounce, or a mail or text into which somebody forwarded or pasted one, and says for
-/// each recipient what happened, whose side it is on, what to do, and where it is written.
+/// The flags of `explain`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -108,7 +108,7 @@ mod tests {
             let mut got = Vec::new();
             let slow = |n: u64| {
                 // Every seventh takes long, so that later ones are ready before it.
-                if n % 7 == 0 {
+                if n.is_multiple_of(7) {
                     thread::sleep(std::time::Duration::from_millis(1));
                 }
                 n * 2

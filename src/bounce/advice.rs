@@ -468,13 +468,13 @@ mod tests {
                 r.dnsbl = Some(Listing {
                     mistaken: Some(Mistake::QueryRefused),
                     ..Listing::default()
-                })
+                });
             },
             |r| {
                 r.dnsbl = Some(Listing {
                     mistaken: Some(Mistake::DeadList),
                     ..Listing::default()
-                })
+                });
             },
         ];
         for &cause in Cause::ALL {
