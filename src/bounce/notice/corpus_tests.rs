@@ -257,3 +257,30 @@ fn show_a_file() {
     let bytes = std::fs::read(std::env::var("FILE").unwrap()).unwrap();
     show(&open(&bytes), 0);
 }
+
+#[test]
+#[ignore = "measures: cargo test --release how_fast -- --ignored --nocapture"]
+fn how_fast() {
+    let Some(folder) = corpus("realmta") else { return };
+    let mails: Vec<Vec<u8>> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "eml"))
+        .map(|p| std::fs::read(p).unwrap())
+        .collect();
+    let bytes: usize = mails.iter().map(Vec::len).sum();
+    for (name, reads) in [("open", false), ("open and read", true)] {
+        let start = std::time::Instant::now();
+        let rounds = 20;
+        for _ in 0..rounds {
+            for mail in &mails {
+                let layer = open(std::hint::black_box(mail));
+                if reads {
+                    std::hint::black_box(read(&layer));
+                }
+            }
+        }
+        let each = start.elapsed() / (rounds * u32::try_from(mails.len()).unwrap());
+        println!("{name}: {each:?} for a mail of {} bytes", bytes / mails.len());
+    }
+}

@@ -16,6 +16,8 @@ mod marks;
 mod original;
 mod page;
 mod read;
+#[cfg(test)]
+mod prose_tests;
 mod remote;
 mod report;
 mod settle;

@@ -1,0 +1,77 @@
+//! Reads `testdata/notices/prose.txt`: notices, and mails that are none, in many wordings.
+
+use crate::bounce::explanation::Report;
+use crate::message::layer::{Layer, open};
+
+use super::{Notice, read};
+
+struct Case {
+    name: String,
+    report: String,
+    says: Vec<String>,
+    text: String,
+}
+
+fn cases() -> Vec<Case> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/notices/prose.txt");
+    let all = std::fs::read_to_string(path).unwrap();
+    all.split("\n=== ")
+        .skip(1)
+        .map(|block| {
+            let (head, text) = block.split_once("\n---\n").unwrap();
+            let mut lines = head.lines();
+            let name = lines.next().unwrap().to_owned();
+            let mut case = Case { name, report: String::new(), says: Vec::new(), text: text.to_owned() };
+            for line in lines {
+                match line.split_once(": ") {
+                    Some(("report", report)) => case.report = report.to_owned(),
+                    Some(("says", say)) => case.says.push(say.to_owned()),
+                    _ => panic!("{}: {line}", case.name),
+                }
+            }
+            case
+        })
+        .collect()
+}
+
+fn find(layer: &Layer<'_>, depth: usize) -> Option<Notice> {
+    read(layer).or_else(|| {
+        (depth < 4).then(|| layer.inner().iter().find_map(|inner| find(inner, depth + 1))).flatten()
+    })
+}
+
+#[test]
+fn notices_in_wordings_without_a_dialect_are_read() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        for text in [case.text.clone(), case.text.replace('\n', "\r\n")] {
+            let notice = find(&open(text.as_bytes()), 0);
+            let report = notice.as_ref().map_or(Report::None, |n| n.report);
+            if report.id() != case.report {
+                wrong.push(format!("{}: read as {}", case.name, report.id()));
+                continue;
+            }
+            let statements = notice.map(|n| n.statements).unwrap_or_default();
+            if !case.says.is_empty() && statements.len() != case.says.len() {
+                let all: Vec<_> = statements.iter().map(|s| s.address.as_deref()).collect();
+                wrong.push(format!("{}: recipients {all:?}", case.name));
+            }
+            for say in &case.says {
+                let (address, words) = say.split_once(" | ").unwrap();
+                let said = statements.iter().any(|s| {
+                    s.address.as_deref().unwrap_or("-") == address
+                        && s.quotes.iter().any(|q| q.text.contains(words))
+                });
+                if !said {
+                    let all: Vec<_> = statements
+                        .iter()
+                        .map(|s| (s.address.as_deref(), s.quotes.iter().map(|q| &q.text).collect::<Vec<_>>()))
+                        .collect();
+                    wrong.push(format!("{}: {say}: {all:#?}", case.name));
+                }
+            }
+        }
+    }
+    wrong.dedup();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
