@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use crate::{emit, literals};
 
 /// The roles of phrases in the body, in the order of their bits; the label lists are apart.
-const ROLES: [&str; 13] = [
+const ROLES: [&str; 14] = [
     "cut",
     "delay",
     "final",
@@ -21,6 +21,7 @@ const ROLES: [&str; 13] = [
     "challenge",
     "complaint",
     "vacation",
+    "instruct",
 ];
 /// The roles of phrases in the subject.
 const SUBJECT_ROLES: [&str; 7] = [

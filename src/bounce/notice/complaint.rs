@@ -96,6 +96,7 @@ pub(super) fn plain(layer: &Layer<'_>, evidence: &Evidence, prose: &Prose) -> Op
         && !fails
         && !evidence.failed_recipients
         && (!evidence.daemon || body(marks::VACATION) && !prose.shaped)
+        && (body(marks::VACATION) || !body(marks::FINAL) || prose.drafts.is_empty())
     {
         Report::AutoReply
     } else {

@@ -261,7 +261,9 @@ fn show_a_file() {
 #[test]
 #[ignore = "measures: cargo test --release how_fast -- --ignored --nocapture"]
 fn how_fast() {
-    let Some(folder) = corpus("realmta") else { return };
+    let Some(folder) = corpus("realmta") else {
+        return;
+    };
     let mails: Vec<Vec<u8>> = std::fs::read_dir(folder)
         .unwrap()
         .map(|e| e.unwrap().path())
@@ -281,6 +283,9 @@ fn how_fast() {
             }
         }
         let each = start.elapsed() / (rounds * u32::try_from(mails.len()).unwrap());
-        println!("{name}: {each:?} for a mail of {} bytes", bytes / mails.len());
+        println!(
+            "{name}: {each:?} for a mail of {} bytes",
+            bytes / mails.len()
+        );
     }
 }

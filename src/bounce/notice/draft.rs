@@ -7,6 +7,7 @@ use crate::message::layer::{Block, Content, Place};
 use crate::message::status::EnhancedCode;
 
 use super::page::squeeze;
+use super::remote;
 use super::{Quote, Statement, Voice};
 
 /// A notice that names more recipients than this is cut off: no real one does.
@@ -94,6 +95,13 @@ impl Draft {
     /// The finished statement: quotes in the order of trust, none twice.
     pub(super) fn finish(mut self) -> Statement {
         self.words.sort_by_key(|w| w.voice);
+        if self.remote == Remote::default() {
+            let spoken = self.words.iter().filter(|w| w.voice != Voice::Prose);
+            self.remote = spoken
+                .map(|w| remote::of(&w.text))
+                .find(|r| *r != Remote::default())
+                .unwrap_or_default();
+        }
         let mut quotes: Vec<Quote> = Vec::with_capacity(self.words.len().min(MAX_QUOTES));
         for words in self.words {
             let known = quotes

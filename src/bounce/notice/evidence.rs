@@ -145,6 +145,7 @@ fn is_daemon_list(from: &str) -> bool {
         "-owner@",
         "-errors@",
         "listserv@",
+        "sympa@",
         "majordomo@",
     ]
     .iter()

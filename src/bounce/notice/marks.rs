@@ -8,8 +8,8 @@ use super::page::{contains, lines};
 
 pub(super) use super::tables::{
     AUTHOR, BEFORE, CHALLENGE, COMPLAINT, CUT, DELAY, DELIVERED, EXPANDED, EXPIRED, FAIL, FINAL,
-    RELAYED, S_ANSWER, S_AUTO, S_CHALLENGE, S_COMPLAINT, S_DELAYED, S_DELIVERED, S_FAILED,
-    VACATION,
+    INSTRUCT, RELAYED, S_ANSWER, S_AUTO, S_CHALLENGE, S_COMPLAINT, S_DELAYED, S_DELIVERED,
+    S_FAILED, VACATION,
 };
 use super::tables::{
     BODY, BODY_MEANS, DIALECTS, FROM, FROM_MEANS, HEADS, REASON_LABELS, RECIPIENT_LABELS, SUBJECT,
@@ -96,6 +96,15 @@ impl Marks {
             last = hit.id;
         }
     }
+}
+
+/// The roles of all phrases of a text, for those who need nothing else.
+pub(super) fn roles_of(text: &str) -> u32 {
+    let mut roles = 0;
+    BODY.each(text.as_bytes(), |id, _| {
+        roles |= BODY_MEANS.get(id).map_or(0, |(means, _)| *means);
+    });
+    roles
 }
 
 /// What the Subject says: the sum of its roles.
@@ -213,6 +222,8 @@ pub(super) enum Label {
     Recipient,
     /// Why.
     Reason,
+    /// `To:`, which is as often a field of the original.
+    To,
 }
 
 /// The longest label that is looked up.
@@ -220,10 +231,13 @@ const MAX_LABEL: usize = 80;
 
 /// Splits `label: value`, when the label announces a recipient or a reason.
 pub(super) fn label(body: &str) -> Option<(Label, &str)> {
-    let (at, colon) = body
-        .char_indices()
-        .take_while(|(at, _)| *at <= MAX_LABEL)
-        .find(|(_, c)| matches!(c, ':' | '：'))?;
+    let head = body.as_bytes().get(..MAX_LABEL).unwrap_or(body.as_bytes());
+    // The full-width colon begins with the byte 0xEF.
+    let at = memchr::memchr2_iter(b':', 0xEF, head).find(|&at| {
+        body.get(at..)
+            .is_some_and(|rest| rest.starts_with([':', '：']))
+    })?;
+    let colon = body.get(at..)?.chars().next()?;
     let value = body.get(at + colon.len_utf8()..)?.trim_start();
     let key = body.get(..at)?.trim_matches(|c: char| {
         c.is_whitespace()
@@ -243,6 +257,8 @@ pub(super) fn label(body: &str) -> Option<(Label, &str)> {
         Some((Label::Recipient, value))
     } else if has(REASON_LABELS) {
         Some((Label::Reason, value))
+    } else if ["to", "an", "para", "pour"].contains(&key) {
+        Some((Label::To, value))
     } else {
         None
     }

@@ -15,9 +15,9 @@ mod instead;
 mod marks;
 mod original;
 mod page;
-mod read;
 #[cfg(test)]
 mod prose_tests;
+mod read;
 mod remote;
 mod report;
 mod settle;

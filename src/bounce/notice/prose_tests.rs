@@ -21,7 +21,12 @@ fn cases() -> Vec<Case> {
             let (head, text) = block.split_once("\n---\n").unwrap();
             let mut lines = head.lines();
             let name = lines.next().unwrap().to_owned();
-            let mut case = Case { name, report: String::new(), says: Vec::new(), text: text.to_owned() };
+            let mut case = Case {
+                name,
+                report: String::new(),
+                says: Vec::new(),
+                text: text.to_owned(),
+            };
             for line in lines {
                 match line.split_once(": ") {
                     Some(("report", report)) => case.report = report.to_owned(),
@@ -36,7 +41,14 @@ fn cases() -> Vec<Case> {
 
 fn find(layer: &Layer<'_>, depth: usize) -> Option<Notice> {
     read(layer).or_else(|| {
-        (depth < 4).then(|| layer.inner().iter().find_map(|inner| find(inner, depth + 1))).flatten()
+        (depth < 4)
+            .then(|| {
+                layer
+                    .inner()
+                    .iter()
+                    .find_map(|inner| find(inner, depth + 1))
+            })
+            .flatten()
     })
 }
 
@@ -65,7 +77,12 @@ fn notices_in_wordings_without_a_dialect_are_read() {
                 if !said {
                     let all: Vec<_> = statements
                         .iter()
-                        .map(|s| (s.address.as_deref(), s.quotes.iter().map(|q| &q.text).collect::<Vec<_>>()))
+                        .map(|s| {
+                            (
+                                s.address.as_deref(),
+                                s.quotes.iter().map(|q| &q.text).collect::<Vec<_>>(),
+                            )
+                        })
                         .collect();
                     wrong.push(format!("{}: {say}: {all:#?}", case.name));
                 }

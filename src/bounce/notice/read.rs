@@ -270,7 +270,7 @@ fn text(block: &Block<'_>, known: &Known, votes: &mut Votes, all: &mut Prose) {
 }
 
 fn says_failure(text: &str) -> bool {
-    Marks::scan(text).roles(0, usize::MAX) & (marks::FAIL | marks::FINAL | marks::EXPIRED) != 0
+    marks::roles_of(text) & (marks::FAIL | marks::FINAL | marks::EXPIRED) != 0
 }
 
 /// Where a report in the midst of text begins.
@@ -442,7 +442,7 @@ fn finish(report: Report, drafts: &mut [Draft], prose: &Prose, form: Form) -> Re
             .words
             .iter()
             .filter(|w| w.voice != Voice::Prose)
-            .fold(0, |all, w| all | Marks::scan(&w.text).roles(0, usize::MAX));
+            .fold(0, |all, w| all | marks::roles_of(&w.text));
         let action = draft.action.get_or_insert(default);
         // OpenSMTPD calls its last word "delayed": the envelope is gone all the same.
         if *action == Action::Delayed && own & marks::EXPIRED != 0 {

@@ -71,16 +71,12 @@ fn key(name: &str) -> Option<Key> {
 /// True when a plain text holds such a report: pasted, or in a part of the wrong type.
 pub(super) fn stands_in(text: &str) -> bool {
     memchr::memchr2_iter(b'F', b'f', text.as_bytes()).any(|at| {
-        let line_start = text.get(..at).is_none_or(|before| {
-            before.is_empty()
-                || before
-                    .trim_end_matches([' ', '\t', '>'])
-                    .ends_with(['\n', '\r'])
-        });
-        line_start
-            && text.get(at..).is_some_and(|rest| {
-                starts(rest, "Final-Recipient:") || starts(rest, "Final-Recipient :")
-            })
+        text.get(at..).is_some_and(|rest| {
+            strip(rest, "Final-Recipient").is_some_and(|rest| rest.starts_with(':'))
+        }) && text.get(..at).is_none_or(|before| {
+            let line = before.trim_end_matches([' ', '\t', '>']);
+            line.is_empty() || line.ends_with(['\n', '\r'])
+        })
     })
 }
 

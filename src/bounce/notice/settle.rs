@@ -50,16 +50,6 @@ pub(super) fn settle(mut reading: Reading<'_>, known: &Known) -> (Vec<Draft>, Ve
             }
         }
     }
-    for draft in &mut drafts {
-        if draft.remote == Remote::default() {
-            draft.remote = draft
-                .words
-                .iter()
-                .map(|w| remote::of(&w.text))
-                .find(|r| *r != Remote::default())
-                .unwrap_or_default();
-        }
-    }
     (drafts, reading.prose)
 }
 
@@ -137,9 +127,14 @@ fn add(drafts: &mut Vec<Draft>, entry: Entry<'_>, known: &Known) -> usize {
         Some(full) if !entry.address.contains('@') => full,
         _ => entry.address,
     };
+    // A program stood in the place of the address.
+    let (address, alias) = match entry.alias {
+        Some(alias) if address.is_empty() => (alias, None),
+        alias => (address, alias),
+    };
     let new = Draft {
-        address: Some(address.to_owned()),
-        alias: entry.alias.map(str::to_owned),
+        address: Some(address.to_owned()).filter(|a| !a.is_empty()),
+        alias: alias.map(str::to_owned),
         action: entry.action,
         words: entry.words,
         ..Draft::default()

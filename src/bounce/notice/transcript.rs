@@ -50,13 +50,9 @@ const SIGNS: &[(&str, Side)] = &[
 /// Reads a line of a dialogue: who speaks, and what. Signs that mean other things as well count
 /// only before a command or a reply code.
 pub(super) fn spoken(body: &str) -> Option<(Side, &str)> {
-    // MDaemon puts the time in front: `Wed 2010-09-15 17:02:18: --> RCPT TO:<a>`.
-    let body = match body.split_once(": --> ") {
-        Some((time, words)) if is_time(time) => return command(words).map(|_| (Side::Sent, words)),
-        _ => match body.split_once(": <-- ") {
-            Some((time, words)) if is_time(time) => return Some((Side::Heard, words)),
-            _ => body,
-        },
+    let body = match timed(body) {
+        Some(words) => words,
+        None => body,
     };
     let first = *body.as_bytes().first()?;
     if !matches!(
@@ -78,8 +74,23 @@ pub(super) fn spoken(body: &str) -> Option<(Side, &str)> {
     }
 }
 
-fn is_time(text: &str) -> bool {
-    text.len() <= 40 && text.bytes().filter(u8::is_ascii_digit).count() >= 4
+/// MDaemon puts the time in front: `Wed 2010-09-15 17:02:18: --> RCPT TO:<a>`.
+fn timed(body: &str) -> Option<&str> {
+    /// The longest time of day.
+    const MAX_TIME: usize = 40;
+    let digits = body
+        .bytes()
+        .take(MAX_TIME)
+        .filter(u8::is_ascii_digit)
+        .count();
+    if digits < 4 {
+        return None;
+    }
+    let at = body
+        .find(": -->")
+        .or_else(|| body.find(": <--"))
+        .filter(|&at| at <= MAX_TIME)?;
+    body.get(at + 2..)
 }
 
 /// The SMTP command at the start of the words.

@@ -152,12 +152,10 @@ impl<'a> Walk<'a, '_> {
             self.section(line);
             return;
         }
-        if let Some(at) = super::page::position(body, "while talking to ") {
+        if let Some(host) = strip(body.trim_start_matches(['.', ' ']), "while talking to ") {
             self.close();
             self.in_transcript = true;
-            self.out
-                .dialogue
-                .talk_to(tail(body, at + "while talking to ".len()));
+            self.out.dialogue.talk_to(host);
             return;
         }
         if body.starts_with('(') && self.aside(line) {
@@ -306,9 +304,22 @@ impl<'a> Walk<'a, '_> {
         true
     }
 
-    /// Exim writes local users without their domain; the header has the whole address.
+    /// Exim writes local users without their domain; the header has the whole address. A program or
+    /// a file stands there instead of an address, with the address below.
     fn local_part(&mut self, line: &Line<'a>) -> bool {
         let known = self.known;
+        let nobody = [
+            "pipe to |",
+            "save to /",
+            "an undisclosed address",
+            "\"|",
+            "|/",
+        ];
+        if self.open.is_none() && nobody.iter().any(|lead| starts(line.body, lead)) {
+            self.close();
+            self.begin("", None, line.indent, Strength::Listed);
+            return true;
+        }
         if line.indent < 2
             || self.open.is_some()
             || known.failed.is_empty()
@@ -349,6 +360,23 @@ impl<'a> Walk<'a, '_> {
             return false;
         };
         match label {
+            Label::To => {
+                let found = address::find(value, 0).filter(|f| !self.known.owns(f.text));
+                if let Some(found) = found
+                    && self.out.entries.len() < MAX_RECIPIENTS
+                    && self.open.is_none()
+                {
+                    self.out.entries.push(Entry {
+                        address: found.text,
+                        alias: None,
+                        action: self.action,
+                        words: Vec::new(),
+                        strength: Strength::Mentioned,
+                        indent: 0,
+                    });
+                }
+                false
+            }
             Label::Recipient => {
                 let found = address::find(value, 0).filter(|f| f.start <= 24);
                 let Some(found) = found else {
@@ -467,7 +495,7 @@ impl<'a> Walk<'a, '_> {
         let roles = self.marks.roles(from, to);
         if roles & (marks::FINAL | marks::DELAY) != 0 {
             self.instructs = false;
-        } else if INSTRUCTIONS.iter().any(|w| contains(text, w)) {
+        } else if roles & marks::INSTRUCT != 0 {
             self.instructs = true;
         }
         self.sentence(from, to, roles);
@@ -544,19 +572,6 @@ impl<'a> Walk<'a, '_> {
         }
     }
 }
-
-/// Words in front of an address that the reader shall write to.
-const INSTRUCTIONS: &[&str] = &[
-    "send mail",
-    "please send",
-    "please contact",
-    "contact the",
-    "write to",
-    "mail to",
-    "for help",
-    "for assistance",
-    "bitte an",
-];
 
 /// Addresses that help or send, and do not fail.
 pub(super) fn is_service(address: &str) -> bool {
