@@ -200,6 +200,21 @@ pub(crate) fn tables() -> Result<String, String> {
         out,
         "pub(super) static HEADS: &[(&str, &str, u8)] = &{heads:?};"
     );
+    // Which lengths the names of fields have that begin with each letter.
+    let mut shapes = [0u64; 26];
+    for (name, ..) in &heads {
+        let letter = name
+            .bytes()
+            .next()
+            .map_or(0, |b| usize::from(b.saturating_sub(b'a')));
+        if let Some(shape) = shapes.get_mut(letter) {
+            *shape |= 1 << name.len().min(63);
+        }
+    }
+    let _ = writeln!(
+        out,
+        "pub(super) static HEAD_SHAPES: [u64; 26] = {shapes:?};"
+    );
     for (name, list) in [
         ("RECIPIENT_LABELS", "recipient"),
         ("REASON_LABELS", "reason"),

@@ -1,5 +1,6 @@
 //! Makes the tables of the multi-literal scanner (`src/scan.rs`).
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::emit;
@@ -7,7 +8,25 @@ use crate::emit;
 #[path = "../src/scan/print.rs"]
 mod print;
 
-/// How often a byte is met in mail text, roughly: a rare window makes a good fingerprint.
+/// What notices look like: its windows are no good fingerprints, however rare their letters are.
+const TYPICAL: &str = include_str!("../src/data/dialects.toml");
+
+/// How often each window stands in typical text.
+fn windows() -> HashMap<u32, u32> {
+    let mut counts = HashMap::new();
+    for window in TYPICAL.as_bytes().windows(3) {
+        *counts.entry(fingerprint(window)).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn fingerprint(window: &[u8]) -> u32 {
+    window
+        .iter()
+        .fold(0, |print, &byte| print::push(print, byte))
+}
+
+/// How often a byte is met in any mail, roughly: decides between windows that are not typical.
 fn commonness(byte: u8) -> u32 {
     match byte {
         b' ' | b'e' | b't' | b'a' | b'i' | b'n' | b'o' => 9,
@@ -24,6 +43,7 @@ fn commonness(byte: u8) -> u32 {
 pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
     let mut bits = vec![0u64; print::BITS / 64];
     let mut entries = Vec::new();
+    let typical = windows();
     for (id, word) in words.iter().enumerate() {
         let bytes = word.as_bytes();
         if !(3..=255).contains(&bytes.len()) {
@@ -36,14 +56,11 @@ pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
             .windows(3)
             .enumerate()
             .min_by_key(|(_, w)| {
-                w.iter()
-                    .map(|&b| commonness(b.to_ascii_lowercase()))
-                    .sum::<u32>()
+                let letters: u32 = w.iter().map(|&b| commonness(b.to_ascii_lowercase())).sum();
+                (typical.get(&fingerprint(w)).copied().unwrap_or(0), letters)
             })
             .ok_or("a literal without a window")?;
-        let fingerprint = window
-            .iter()
-            .fold(0, |print, &byte| print::push(print, byte));
+        let fingerprint = fingerprint(window);
         let hash = print::hash(fingerprint);
         if let Some(word) = bits.get_mut(hash / 64) {
             *word |= 1 << (hash % 64);

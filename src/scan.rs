@@ -67,7 +67,7 @@ impl Literals {
             let word = self.words.get(id);
             if let (Some(start), Some(word)) = (start, word)
                 && let Some(there) = text.get(start..start + word.len())
-                && there.eq_ignore_ascii_case(word.as_bytes())
+                && same(there, word.as_bytes())
             {
                 found(id, start);
             }
@@ -88,6 +88,17 @@ impl Literals {
     pub const fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
+}
+
+/// Equal but for ASCII case. Most candidates differ at once, so the ends are compared first.
+fn same(there: &[u8], word: &[u8]) -> bool {
+    let ends = |a: Option<&u8>, b: Option<&u8>| match (a, b) {
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+        _ => false,
+    };
+    ends(there.first(), word.first())
+        && ends(there.last(), word.last())
+        && there.eq_ignore_ascii_case(word)
 }
 
 #[cfg(test)]

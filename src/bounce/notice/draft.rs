@@ -7,8 +7,7 @@ use crate::message::layer::{Block, Content, Place};
 use crate::message::status::EnhancedCode;
 
 use super::page::squeeze;
-use super::remote;
-use super::{Quote, Statement, Voice};
+use super::{Quote, Statement, Voice, marks, remote};
 
 /// A notice that names more recipients than this is cut off: no real one does.
 pub(super) const MAX_RECIPIENTS: usize = 2_000;
@@ -27,6 +26,8 @@ pub(super) struct Words {
     pub(super) voice: Voice,
     /// The line of the input, once it is known.
     pub(super) line: Option<u32>,
+    /// The roles of the phrases in it, when a scan of the whole text told them.
+    pub(super) roles: Option<u32>,
 }
 
 impl Words {
@@ -41,7 +42,19 @@ impl Words {
             at,
             voice,
             line: None,
+            roles: None,
         }
+    }
+
+    /// With the roles of its phrases.
+    pub(super) fn with_roles(mut self, roles: u32) -> Self {
+        self.roles = Some(roles);
+        self
+    }
+
+    /// The roles of the phrases in it.
+    pub(super) fn roles(&self) -> u32 {
+        self.roles.unwrap_or_else(|| marks::roles_of(&self.text))
     }
 }
 

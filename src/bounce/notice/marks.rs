@@ -12,8 +12,8 @@ pub(super) use super::tables::{
     S_FAILED, VACATION,
 };
 use super::tables::{
-    BODY, BODY_MEANS, DIALECTS, FROM, FROM_MEANS, HEADS, REASON_LABELS, RECIPIENT_LABELS, SUBJECT,
-    SUBJECT_MEANS,
+    BODY, BODY_MEANS, DIALECTS, FROM, FROM_MEANS, HEAD_SHAPES, HEADS, REASON_LABELS,
+    RECIPIENT_LABELS, SUBJECT, SUBJECT_MEANS,
 };
 
 /// More phrases than this are not kept; a notice says what it has to say with less.
@@ -145,6 +145,11 @@ pub(super) fn daemon(value: &str, votes: &mut Votes) -> bool {
 /// Adds what the names and values of fields say about the dialect.
 pub(super) fn fields<'a>(all: impl Iterator<Item = (&'a str, &'a str)>, votes: &mut Votes) {
     for (name, value) in all {
+        let letter = name.bytes().next().map_or(b'?', |b| b.to_ascii_lowercase());
+        let shape = HEAD_SHAPES.get(usize::from(letter.wrapping_sub(b'a')));
+        if shape.is_none_or(|lengths| lengths >> name.len().min(63) & 1 == 0) {
+            continue;
+        }
         let from = HEADS.partition_point(|(head, ..)| less(head, name));
         for (head, text, dialect) in HEADS.iter().skip(from) {
             if !head.eq_ignore_ascii_case(name) {

@@ -134,6 +134,15 @@ pub(super) fn offset(text: &str, part: &str) -> usize {
 
 /// Lines joined by one blank each, runs of blanks kept as one.
 pub(super) fn squeeze(text: &str) -> String {
+    let mut before = b' ';
+    let plain = text.bytes().all(|byte| {
+        let fine = byte > b' ' && byte < 0x80 || byte == b' ' && before != b' ';
+        before = byte;
+        fine
+    });
+    if plain && before != b' ' {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !out.is_empty() {

@@ -258,7 +258,7 @@ fn text(block: &Block<'_>, known: &Known, votes: &mut Votes, all: &mut Prose) {
         d.address.is_some()
             && d.words
                 .iter()
-                .any(|w| w.voice == Voice::Remote || says_failure(&w.text))
+                .any(|w| w.voice == Voice::Remote || says_failure(w))
     });
     all.paragraphs.extend(paragraphs);
     let before = std::mem::take(&mut all.drafts);
@@ -269,8 +269,8 @@ fn text(block: &Block<'_>, known: &Known, votes: &mut Votes, all: &mut Prose) {
     };
 }
 
-fn says_failure(text: &str) -> bool {
-    marks::roles_of(text) & (marks::FAIL | marks::FINAL | marks::EXPIRED) != 0
+fn says_failure(words: &Words) -> bool {
+    words.roles() & (marks::FAIL | marks::FINAL | marks::EXPIRED) != 0
 }
 
 /// Where a report in the midst of text begins.
@@ -417,12 +417,13 @@ fn last_resort(drafts: &mut Vec<Draft>, known: &Known, original: &Original) {
 
 /// Where nothing better is said, the paragraphs about the failure are quoted.
 fn quote_prose(drafts: &mut [Draft], paragraphs: &[Words]) {
-    /// Paragraphs given to a recipient, and recipients given any.
-    const MAX: usize = 4;
+    /// Recipients that are given any.
     const MAX_DRAFTS: usize = 50;
     for draft in drafts.iter_mut().take(MAX_DRAFTS) {
         if !draft.has_remote() {
-            draft.words.extend(paragraphs.iter().take(MAX).cloned());
+            draft
+                .words
+                .extend(paragraphs.iter().take(walk::MAX_PROSE).cloned());
         }
     }
 }
@@ -442,7 +443,7 @@ fn finish(report: Report, drafts: &mut [Draft], prose: &Prose, form: Form) -> Re
             .words
             .iter()
             .filter(|w| w.voice != Voice::Prose)
-            .fold(0, |all, w| all | marks::roles_of(&w.text));
+            .fold(0, |all, w| all | w.roles());
         let action = draft.action.get_or_insert(default);
         // OpenSMTPD calls its last word "delayed": the envelope is gone all the same.
         if *action == Action::Delayed && own & marks::EXPIRED != 0 {

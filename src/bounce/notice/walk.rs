@@ -16,6 +16,9 @@ use super::transcript::{self, Dialogue};
 /// More paragraphs than this are not kept.
 const MAX_LOOSE: usize = 400;
 
+/// Paragraphs that only say that something failed; the first ones say it best.
+pub(super) const MAX_PROSE: usize = 4;
+
 /// A recipient that the text names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry<'a> {
@@ -459,7 +462,10 @@ impl<'a> Walk<'a, '_> {
             .any(|b| b.is_ascii_alphanumeric() || b >= 0x80)
         {
             let at = offset(self.text, words);
-            entry.words.push(Words::new(words, at, voice(words)));
+            let roles = self.marks.roles(at, at + words.len());
+            entry
+                .words
+                .push(Words::new(words, at, voice(words)).with_roles(roles));
         }
     }
 
@@ -478,7 +484,9 @@ impl<'a> Walk<'a, '_> {
             Voice::Prose => Voice::Local,
             voice => voice,
         };
-        let words = Words::new(value, offset(self.text, value), voice);
+        let at = offset(self.text, value);
+        let roles = self.marks.roles(at, at + value.len());
+        let words = Words::new(value, at, voice).with_roles(roles);
         if let Some(entry) = self.open.and_then(|i| self.out.entries.get_mut(i)) {
             entry.words.push(words);
         } else if self.out.loose.len() < MAX_LOOSE {
@@ -517,7 +525,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn push_prose(&mut self, from: usize, to: usize) {
-        if self.out.prose.len() < MAX_LOOSE {
+        if self.out.prose.len() < MAX_PROSE {
             self.out
                 .prose
                 .push(Words::new(part(self.text, from, to), from, Voice::Prose));
