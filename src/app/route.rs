@@ -8,8 +8,8 @@ use std::thread;
 use crate::cli;
 use crate::config::{Format, Values};
 use crate::exit::Exit;
-use crate::message::layer::{self, BlockKind, Head, Layer};
 use crate::message::inner::Descend;
+use crate::message::layer::{self, BlockKind, Head, Layer};
 use crate::message::source;
 use crate::report::human::explain::Detail;
 use crate::report::human::route::Look;
@@ -54,7 +54,9 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
         match Trust::parse(text) {
             Some(one) => trust.push(one),
             None => {
-                complain(&format!("--trust {text}: give a host, a domain, an address or a net such as 192.0.2.0/24"));
+                complain(&format!(
+                    "--trust {text}: give a host, a domain, an address or a net such as 192.0.2.0/24"
+                ));
                 return Exit::Unusable;
             }
         }
@@ -63,14 +65,22 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
     if stdin && io::stdin().is_terminal() {
         complain("reading a message from standard input; end with Ctrl-D");
     }
-    let plan = Plan { values, paint: context.paint, command, trust };
+    let plan = Plan {
+        values,
+        paint: context.paint,
+        command,
+        trust,
+    };
     let results_shown = !command.summary || values.format == Format::Json;
     let mut progress = Progress::new(values.progress && !values.quiet, results_shown, None);
     let workers = values
         .jobs
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let mut out = Output::new();
-    let mut total = Done { summary: command.summary.then(Summary::default), ..Done::default() };
+    let mut total = Done {
+        summary: command.summary.then(Summary::default),
+        ..Done::default()
+    };
     let mut stopped = None;
     let write = |done: Done| {
         if !done.text.is_empty() || !done.complaints.is_empty() {
@@ -86,7 +96,11 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
         if let (Some(sum), Some(more)) = (&mut total.summary, done.summary) {
             sum.add(more);
         }
-        let written = if done.text.is_empty() { Ok(()) } else { out.write(done.text.as_bytes()) };
+        let written = if done.text.is_empty() {
+            Ok(())
+        } else {
+            out.write(done.text.as_bytes())
+        };
         match written {
             Ok(()) => ControlFlow::Continue(()),
             // The reader of the input may wait for more input for ever; nobody reads on.
@@ -115,7 +129,10 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
         && let Err(error) = std::fs::write(file, html::route::document(&total.pages))
     {
         let why = crate::config::reason(&error);
-        complain(&format!("{}: {why}; give --html a file that can be written", file.display()));
+        complain(&format!(
+            "{}: {why}; give --html a file that can be written",
+            file.display()
+        ));
         total.some_error = true;
     }
     match stopped {
@@ -128,7 +145,10 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
 
 impl Plan<'_> {
     fn work(&self, batch: &Batch) -> Done {
-        let mut done = Done { summary: self.command.summary.then(Summary::default), ..Done::default() };
+        let mut done = Done {
+            summary: self.command.summary.then(Summary::default),
+            ..Done::default()
+        };
         for job in &batch.jobs {
             self.one(job, &mut done);
         }
@@ -147,20 +167,32 @@ impl Plan<'_> {
         match found {
             Ok(Some(way)) => self.tell(job, &way, done),
             Ok(None) if self.command.original => {
-                self.unreadable(job, "no header of a returned message in it; leave --original out for its own way", done);
+                self.unreadable(
+                    job,
+                    "no header of a returned message in it; leave --original out for its own way",
+                    done,
+                );
             }
             Ok(None) => {
                 self.unreadable(job, "this is not a mail message (no header found); paste the whole source, headers included", done);
             }
             Err(_) => {
-                self.unreadable(job, "mailtrace failed on this input; please report it, with the input if you may", done);
+                self.unreadable(
+                    job,
+                    "mailtrace failed on this input; please report it, with the input if you may",
+                    done,
+                );
             }
         }
     }
 
     fn route(&self, bytes: &[u8]) -> Option<Route> {
         let layer = layer::open(bytes);
-        if self.command.original { self.returned(&layer) } else { self.outermost(&layer) }
+        if self.command.original {
+            self.returned(&layer)
+        } else {
+            self.outermost(&layer)
+        }
     }
 
     /// The outermost mail: the input itself, or what was pasted into a text without a header.
@@ -173,7 +205,11 @@ impl Plan<'_> {
             if found.is_none() && inner.head.has("Received") {
                 found = Some(route::of(&inner.head, &self.trust));
             }
-            if found.is_some() { Descend::Past } else { Descend::Into }
+            if found.is_some() {
+                Descend::Past
+            } else {
+                Descend::Into
+            }
         });
         found
     }
@@ -215,7 +251,11 @@ impl Plan<'_> {
         }
         match self.values.format {
             Format::Json => {
-                let source = SourceRef { path: &job.path, index: job.index, notice: 0 };
+                let source = SourceRef {
+                    path: &job.path,
+                    index: job.index,
+                    notice: 0,
+                };
                 json::route::route(&mut done.text, source, way);
             }
             _ if self.command.summary => {}
@@ -226,7 +266,11 @@ impl Plan<'_> {
                     _ => Detail::Normal,
                 };
                 let name = job.several.then(|| job.name());
-                let look = Look { paint: self.paint, detail, name: name.as_deref() };
+                let look = Look {
+                    paint: self.paint,
+                    detail,
+                    name: name.as_deref(),
+                };
                 done.text += &human::route::route(way, look);
                 if job.several && detail != Detail::Brief {
                     done.text.push('\n');
@@ -240,10 +284,18 @@ impl Plan<'_> {
         if let Some(sum) = &mut done.summary {
             sum.count_error();
         }
-        let name = if job.path == "-" { "standard input".to_owned() } else { job.name() };
+        let name = if job.path == "-" {
+            "standard input".to_owned()
+        } else {
+            job.name()
+        };
         done.complaints.push(format!("{name}: {why}"));
         if self.values.format == Format::Json {
-            let source = SourceRef { path: &job.path, index: job.index, notice: 0 };
+            let source = SourceRef {
+                path: &job.path,
+                index: job.index,
+                notice: 0,
+            };
             json::route::error(&mut done.text, source, why);
         }
     }

@@ -79,11 +79,15 @@ pub fn quoted_head(text: &str) -> Option<Head<'_>> {
         at_start.or_else(|| {
             let found = memchr::memmem::find_iter(text.as_bytes(), name.as_bytes());
             found.into_iter().find(|at| {
-                at.checked_sub(1).is_some_and(|b| text.as_bytes().get(b) == Some(&b'\n'))
+                at.checked_sub(1)
+                    .is_some_and(|b| text.as_bytes().get(b) == Some(&b'\n'))
             })
         })
     };
-    let first = ["Return-Path:", "Return-path:", "Received:"].iter().filter_map(|n| starts(n)).min()?;
+    let first = ["Return-Path:", "Return-path:", "Received:"]
+        .iter()
+        .filter_map(|n| starts(n))
+        .min()?;
     let head = Head::parse(text.as_bytes().get(first..)?);
     head.has("Received").then_some(head)
 }

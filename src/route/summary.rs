@@ -43,7 +43,9 @@ impl Summary {
         self.messages += 1;
         self.hops += way.hops.len() as u64;
         for hop in &way.hops {
-            let Some(host) = hop.by.best_name().filter(|n| !net::is_local_name(n)) else { continue };
+            let Some(host) = hop.by.best_name().filter(|n| !net::is_local_name(n)) else {
+                continue;
+            };
             if let Some(took) = hop.took_s.filter(|t| *t >= SLOW_S)
                 && let Some(slow) = slot(&mut self.slow, host)
             {
@@ -161,7 +163,17 @@ mod tests {
         two.add(one.clone());
         one.count(&way);
         assert_eq!(one, two);
-        assert_eq!(one.slowest()[0], (&"b.example".to_owned(), &Slow { times: 2, waited_s: 600, longest_s: 300 }));
+        assert_eq!(
+            one.slowest()[0],
+            (
+                &"b.example".to_owned(),
+                &Slow {
+                    times: 2,
+                    waited_s: 600,
+                    longest_s: 300
+                }
+            )
+        );
         assert_eq!(one.clear_text()[0].1, &2);
     }
 }

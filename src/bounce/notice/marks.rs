@@ -2,7 +2,7 @@
 //! the returned message begins, and whether something failed or is only late. The phrases are
 //! data: `src/data/phrases.toml` and `src/data/dialects.toml`.
 
-use crate::message::layer::Head;
+use crate::message::layer::{Field, Head};
 
 use super::page::{contains, lines};
 
@@ -162,11 +162,15 @@ pub(super) fn fields<'a>(all: impl Iterator<Item = (&'a str, &'a str)>, votes: &
     }
 }
 
-/// Adds what the header of a notice says about the dialect.
+/// Adds what the header of a notice says about the dialect. Of the trace only its oldest line
+/// speaks: that server wrote the notice.
 pub(super) fn head(head: &Head<'_>, votes: &mut Votes) {
+    let trace = |f: &&Field<'_>| f.name.eq_ignore_ascii_case("Received");
+    let oldest = head.fields.iter().rev().find(trace);
+    let others = head.fields.iter().filter(|f| !trace(f));
     fields(
-        head.fields
-            .iter()
+        others
+            .chain(oldest)
             .map(|f| (f.name.as_ref(), f.body.as_ref())),
         votes,
     );

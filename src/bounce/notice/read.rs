@@ -1,5 +1,7 @@
 //! The reader: machine part, prose and returned message of one layer put together.
 
+use std::borrow::Cow;
+
 use crate::bounce::explanation::{Action, Form, Original, Report};
 use crate::message::addresses;
 use crate::message::layer::{Block, BlockKind, Head, Layer, Wrap};
@@ -171,20 +173,18 @@ fn accept(layer: &Layer<'_>) -> Option<Accepted> {
 fn known(layer: &Layer<'_>, original: Option<&Head<'_>>) -> Known {
     let mut known = Known::default();
     for name in ["To", "From", "Delivered-To", "X-Original-To"] {
-        if let Some(value) = layer.head.get(name) {
-            known.owners.extend(
-                addresses::each(&value)
-                    .take(4)
-                    .map(|a| a.address.to_owned()),
-            );
+        if let Some(body) = layer.head.raw(name) {
+            known
+                .owners
+                .extend(addresses::each(body).take(4).map(|a| a.address.to_owned()));
         }
     }
     if let Some(original) = original
-        && let Some(value) = original.get("From")
+        && let Some(body) = original.raw("From")
     {
         known
             .owners
-            .extend(addresses::clean(&value).map(str::to_owned));
+            .extend(addresses::clean(body).map(str::to_owned));
     }
     for field in layer.head.all("X-Failed-Recipients") {
         known.failed.extend(
@@ -244,9 +244,9 @@ fn text(block: &Block<'_>, known: &Known, votes: &mut Votes, all: &mut Prose) {
     if end < text.len() && all.original.is_none() {
         all.original = original::head_in(text, end).map(|h| original::read(&h));
     }
-    let mut known = known.clone();
-    if let Some(original) = &all.original {
-        known.owners.extend(original.from.clone());
+    let mut known = Cow::Borrowed(known);
+    if let Some(from) = all.original.as_ref().and_then(|o| o.from.clone()) {
+        known.to_mut().owners.push(from);
     }
     let (mut drafts, mut paragraphs) =
         settle::settle(walk::walk(text, end, &marks, &known), &known);
@@ -439,10 +439,11 @@ fn finish(report: Report, drafts: &mut [Draft], prose: &Prose, form: Form) -> Re
     };
     let mut any_failed = false;
     for draft in drafts.iter_mut() {
-        let own = draft
-            .words
-            .iter()
-            .filter(|w| w.voice != Voice::Prose)
+        // The text for people says it as well: what is scanned already need not be scanned again.
+        let said = draft.words.iter().filter(|w| w.voice != Voice::Prose);
+        let scanned = said.clone().any(|w| w.roles.is_some());
+        let own = said
+            .filter(|w| !scanned || w.roles.is_some())
             .fold(0, |all, w| all | w.roles());
         let action = draft.action.get_or_insert(default);
         // OpenSMTPD calls its last word "delayed": the envelope is gone all the same.

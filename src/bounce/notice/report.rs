@@ -232,6 +232,9 @@ pub(super) fn recipient(value: &str) -> Option<String> {
 /// RFC 3461 §4: `+2B` for a plus, `+3D` for an equals sign; the others need no escape in practice,
 /// and a plus followed by two digits is common in real addresses.
 fn xtext(address: &str) -> String {
+    if !address.contains('+') {
+        return address.to_owned();
+    }
     address.replace("+2B", "+").replace("+3D", "=")
 }
 

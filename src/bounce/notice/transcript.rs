@@ -47,6 +47,9 @@ const SIGNS: &[(&str, Side)] = &[
     ("<", Side::Heard),
 ];
 
+/// The longest of [`SIGNS`].
+const MAX_SIGN: usize = 12;
+
 /// Reads a line of a dialogue: who speaks, and what. Signs that mean other things as well count
 /// only before a command or a reply code.
 pub(super) fn spoken(body: &str) -> Option<(Side, &str)> {
@@ -59,6 +62,15 @@ pub(super) fn spoken(body: &str) -> Option<(Side, &str)> {
         first,
         b'>' | b'<' | b'-' | b'=' | b'~' | b'*' | b'S' | b'R' | b'I' | b'O' | b'C'
     ) {
+        return None;
+    }
+    // A word that is a sign ends in a colon or an arrow.
+    if first.is_ascii_alphabetic()
+        && !body
+            .bytes()
+            .take(MAX_SIGN)
+            .any(|b| matches!(b, b':' | b'<' | b'>'))
+    {
         return None;
     }
     let &(sign, side) = SIGNS.iter().find(|(sign, _)| body.starts_with(sign))?;
@@ -78,6 +90,7 @@ pub(super) fn spoken(body: &str) -> Option<(Side, &str)> {
 fn timed(body: &str) -> Option<&str> {
     /// The longest time of day.
     const MAX_TIME: usize = 40;
+    memchr::memchr2(b'<', b'>', body.as_bytes())?;
     let digits = body
         .bytes()
         .take(MAX_TIME)

@@ -83,8 +83,17 @@ macro_rules! put {
 }
 
 fn headline(out: &mut String, way: &Route, name: &str) {
-    let subject = way.message.subject.as_deref().unwrap_or("A message without a subject");
-    put!(out, "<h1>{}</h1>\n<p class=\"dim\">{}", escape(subject), escape(name));
+    let subject = way
+        .message
+        .subject
+        .as_deref()
+        .unwrap_or("A message without a subject");
+    put!(
+        out,
+        "<h1>{}</h1>\n<p class=\"dim\">{}",
+        escape(subject),
+        escape(name)
+    );
     if let Some(from) = &way.message.from {
         put!(out, " · from {}", escape(from));
     }
@@ -92,7 +101,12 @@ fn headline(out: &mut String, way: &Route, name: &str) {
         put!(out, " · {}", escape(id));
     }
     out.push_str("</p>\n<p>");
-    put!(out, "{} hop{}", way.hops.len(), if way.hops.len() == 1 { "" } else { "s" });
+    put!(
+        out,
+        "{} hop{}",
+        way.hops.len(),
+        if way.hops.len() == 1 { "" } else { "s" }
+    );
     if let Some(total) = way.total_s {
         put!(out, ", {} from the first stamp to the last", span(total));
     }
@@ -104,7 +118,16 @@ fn headline(out: &mut String, way: &Route, name: &str) {
         if let Some(ip) = origin.ip {
             put!(out, "[{ip}] ");
         }
-        put!(out, "(hop {}, {})", origin.hop, if origin.trusted { "believed" } else { "claimed" });
+        put!(
+            out,
+            "(hop {}, {})",
+            origin.hop,
+            if origin.trusted {
+                "believed"
+            } else {
+                "claimed"
+            }
+        );
     }
     if let Some(slowest) = way.slowest_hop {
         put!(out, ". Slowest: hop {slowest}");
@@ -120,7 +143,12 @@ fn picture(out: &mut String, way: &Route) {
     /// A picture of more rows would not be looked at.
     const MAX_ROWS: usize = 100;
     let all = way.waited_s.max(1);
-    let rows: Vec<&Hop> = way.hops.iter().filter(|h| !h.inner).take(MAX_ROWS).collect();
+    let rows: Vec<&Hop> = way
+        .hops
+        .iter()
+        .filter(|h| !h.inner)
+        .take(MAX_ROWS)
+        .collect();
     let height = rows.len() * ROW + 10;
     put!(
         out,
@@ -131,15 +159,44 @@ fn picture(out: &mut String, way: &Route) {
         let y = row * ROW + 8;
         let by = hop.by.best_name().unwrap_or("?");
         let label: String = by.chars().take(34).collect();
-        put!(out, "<text x=\"0\" y=\"{}\">{}. {}</text>", y + 13, hop.n, escape(&label));
-        put!(out, "<line class=\"rail\" x1=\"{LEFT}\" y1=\"{0}\" x2=\"{1}\" y2=\"{0}\"/>", y + 9, LEFT + WIDTH);
+        put!(
+            out,
+            "<text x=\"0\" y=\"{}\">{}. {}</text>",
+            y + 13,
+            hop.n,
+            escape(&label)
+        );
+        put!(
+            out,
+            "<line class=\"rail\" x1=\"{LEFT}\" y1=\"{0}\" x2=\"{1}\" y2=\"{0}\"/>",
+            y + 9,
+            LEFT + WIDTH
+        );
         let took = hop.took_s.unwrap_or(0);
-        #[expect(clippy::cast_precision_loss, reason = "seconds of a mail's way are far below 2^52")]
-        let (x, w) = (LEFT + WIDTH * passed as f64 / all as f64, (WIDTH * took as f64 / all as f64).max(3.0));
-        let class = if way.slowest_hop == Some(hop.n) && took >= 60 { "slow" } else { "bar" };
-        put!(out, "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y}\" width=\"{w:.1}\" height=\"18\" rx=\"3\"/>");
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds of a mail's way are far below 2^52"
+        )]
+        let (x, w) = (
+            LEFT + WIDTH * passed as f64 / all as f64,
+            (WIDTH * took as f64 / all as f64).max(3.0),
+        );
+        let class = if way.slowest_hop == Some(hop.n) && took >= 60 {
+            "slow"
+        } else {
+            "bar"
+        };
+        put!(
+            out,
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y}\" width=\"{w:.1}\" height=\"18\" rx=\"3\"/>"
+        );
         let text = hop.took_s.map_or_else(|| "-".to_owned(), span);
-        put!(out, "<text x=\"{}\" y=\"{}\">{text}</text>\n", LEFT + WIDTH + 10.0, y + 13);
+        put!(
+            out,
+            "<text x=\"{}\" y=\"{}\">{text}</text>\n",
+            LEFT + WIDTH + 10.0,
+            y + 13
+        );
         passed += took;
     }
     out.push_str("</svg>\n");
@@ -148,7 +205,10 @@ fn picture(out: &mut String, way: &Route) {
 fn hops(out: &mut String, way: &Route) {
     out.push_str("<h2>Hops</h2>\n<div class=\"scroll\"><table>\n<tr><th class=\"n\">#</th><th>Role</th><th>From</th><th>By</th><th>When</th><th class=\"n\">Took</th><th>With</th></tr>\n");
     for hop in &way.hops {
-        let cell = |v: Option<&str>| v.map(|v| escape(v).into_owned()).unwrap_or_else(|| "-".to_owned());
+        let cell = |v: Option<&str>| {
+            v.map(|v| escape(v).into_owned())
+                .unwrap_or_else(|| "-".to_owned())
+        };
         let mut from = cell(hop.from.best_name().or(hop.from.login.as_deref()));
         if let Some(ip) = hop.from.ip {
             put!(from, " <span class=\"dim\">[{ip}]</span>");
@@ -192,27 +252,45 @@ fn findings(out: &mut String, way: &Route) {
             Severity::Warning => "warning",
             Severity::Info => "info",
         };
-        let numbers: Vec<String> = finding.hops.iter().take(20).map(ToString::to_string).collect();
+        let numbers: Vec<String> = finding
+            .hops
+            .iter()
+            .take(20)
+            .map(ToString::to_string)
+            .collect();
         let place = match numbers.len() {
             0 => String::new(),
             1 => format!("hop {}", numbers.concat()),
             _ => format!("hops {}", numbers.join(", ")),
         };
-        put!(out, "<tr><td class=\"{class}\">{word}</td><td>{place}</td><td>{}</td></tr>\n", escape(&finding.text));
+        put!(
+            out,
+            "<tr><td class=\"{class}\">{word}</td><td>{place}</td><td>{}</td></tr>\n",
+            escape(&finding.text)
+        );
     }
     out.push_str("</table>\n");
 }
 
 fn sender(out: &mut String, way: &Route) {
     let all = &way.authentication;
-    if all.results.is_empty() && all.dkim.is_empty() && all.spf.is_none() && way.verdicts.is_empty() {
+    if all.results.is_empty() && all.dkim.is_empty() && all.spf.is_none() && way.verdicts.is_empty()
+    {
         return;
     }
     out.push_str("<h2>What servers found out about the sender</h2>\n<table>\n");
     for result in &all.results {
         let by = result.by.as_deref().unwrap_or("the receiver");
-        let belief = if result.trusted { "own side" } else { "claimed" };
-        let facts: Vec<String> = result.properties.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let belief = if result.trusted {
+            "own side"
+        } else {
+            "claimed"
+        };
+        let facts: Vec<String> = result
+            .properties
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
         put!(
             out,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"dim\">{} ({belief})</td></tr>\n",
@@ -261,10 +339,21 @@ mod tests {
         );
         let way = crate::route::of(&Head::parse(header.as_bytes()), &[]);
         let page = document(&[article(&way, evil)]);
-        assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
+        assert!(
+            !page.contains("<script") && !page.contains("<img"),
+            "{page}"
+        );
         // Every tag is one of ours, and none has an attribute that could run or load anything.
-        for tag in page.split('<').skip(1).map(|rest| rest.split('>').next().unwrap()) {
-            let name = tag.trim_start_matches(['/', '!']).split(' ').next().unwrap();
+        for tag in page
+            .split('<')
+            .skip(1)
+            .map(|rest| rest.split('>').next().unwrap())
+        {
+            let name = tag
+                .trim_start_matches(['/', '!'])
+                .split(' ')
+                .next()
+                .unwrap();
             let own = "DOCTYPE html head meta title style body article h1 h2 p div table tr th td span svg text \
                 line rect details summary pre";
             assert!(own.split_whitespace().any(|o| o == name), "{tag}");

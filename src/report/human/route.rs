@@ -60,7 +60,9 @@ fn headline(page: &mut Page, way: &Route) {
     let worst = way.findings.iter().map(|f| f.severity).max();
     match worst {
         Some(Severity::Error) => page.glyph(Style::Bad, Glyph::Cross).put(Style::Plain, " "),
-        Some(Severity::Warning) => page.glyph(Style::Passing, Glyph::Bang).put(Style::Plain, " "),
+        Some(Severity::Warning) => page
+            .glyph(Style::Passing, Glyph::Bang)
+            .put(Style::Plain, " "),
         _ => page.glyph(Style::Good, Glyph::Check).put(Style::Plain, " "),
     };
     if way.hops.is_empty() {
@@ -92,7 +94,9 @@ fn headline(page: &mut Page, way: &Route) {
     let room = width.saturating_sub(6);
     let (start_room, _) = share(&start, &goal, room);
     put_cut_to(page, Style::Strong, &start, start_room);
-    page.put(Style::Plain, " ").glyph(Style::Plain, Glyph::Arrow).put(Style::Plain, " ");
+    page.put(Style::Plain, " ")
+        .glyph(Style::Plain, Glyph::Arrow)
+        .put(Style::Plain, " ");
     page.put_cut(Style::Strong, &goal);
     if beside {
         page.put(Style::Plain, "   ");
@@ -132,9 +136,18 @@ fn table(page: &mut Page, way: &Route, detail: Detail) {
     let width = page.painter().width.clamp(60, 160);
     let took_at = width.saturating_sub(TOOK + WITH);
     let with_at = width.saturating_sub(WITH);
-    page.put(Style::Dim, "  #").tab(ROLES_AT).put(Style::Dim, "role").tab(NAMES_AT);
-    page.put(Style::Dim, "from ").glyph(Style::Dim, Glyph::Arrow).put(Style::Dim, " by");
-    page.tab(took_at).put(Style::Dim, "took").tab(with_at).put(Style::Dim, "with").end();
+    page.put(Style::Dim, "  #")
+        .tab(ROLES_AT)
+        .put(Style::Dim, "role")
+        .tab(NAMES_AT);
+    page.put(Style::Dim, "from ")
+        .glyph(Style::Dim, Glyph::Arrow)
+        .put(Style::Dim, " by");
+    page.tab(took_at)
+        .put(Style::Dim, "took")
+        .tab(with_at)
+        .put(Style::Dim, "with")
+        .end();
     let most = way.hops.iter().filter_map(|h| h.took_s).max().unwrap_or(0);
     let mut hidden = 0;
     for hop in &way.hops {
@@ -146,15 +159,22 @@ fn table(page: &mut Page, way: &Route, detail: Detail) {
         row(page, hop, most, took_at, with_at);
     }
     if hidden > 0 {
-        let text = format!("{hidden} inner line{} of a queue not shown (-v shows all)", if hidden == 1 { "" } else { "s" });
+        let text = format!(
+            "{hidden} inner line{} of a queue not shown (-v shows all)",
+            if hidden == 1 { "" } else { "s" }
+        );
         page.tab(ROLES_AT).put(Style::Dim, &text).end();
     }
 }
 
 fn row(page: &mut Page, hop: &Hop, most: i64, took_at: usize, with_at: usize) {
-    page.put(Style::Plain, &format!("{:>3}", hop.n)).tab(ROLES_AT);
-    page.put(Style::Plain, word(hop.from_role)).put(Style::Plain, " ");
-    page.glyph(Style::Plain, Glyph::Arrow).put(Style::Plain, " ").put(Style::Plain, word(hop.role));
+    page.put(Style::Plain, &format!("{:>3}", hop.n))
+        .tab(ROLES_AT);
+    page.put(Style::Plain, word(hop.from_role))
+        .put(Style::Plain, " ");
+    page.glyph(Style::Plain, Glyph::Arrow)
+        .put(Style::Plain, " ")
+        .put(Style::Plain, word(hop.role));
     page.tab(NAMES_AT);
     let room = took_at.saturating_sub(NAMES_AT + 1);
     let arrow = page.painter().glyph(Glyph::Arrow);
@@ -163,13 +183,22 @@ fn row(page: &mut Page, hop: &Hop, most: i64, took_at: usize, with_at: usize) {
     let by = hop.by.best_name().unwrap_or("?").to_owned();
     let (from_room, by_room) = share(&from, &by, names_room);
     put_cut_to(page, Style::Plain, &from, from_room);
-    page.put(Style::Plain, " ").glyph(Style::Dim, Glyph::Arrow).put(Style::Plain, " ");
+    page.put(Style::Plain, " ")
+        .glyph(Style::Dim, Glyph::Arrow)
+        .put(Style::Plain, " ");
     put_cut_to(page, Style::Plain, &by, by_room);
     page.tab(took_at);
     took(page, hop, most);
     page.tab(with_at);
     let with = session(hop);
-    page.put_cut(if hop.tls.used || hop.zone != Some(Zone::Public) { Style::Plain } else { Style::Passing }, &with);
+    page.put_cut(
+        if hop.tls.used || hop.zone != Some(Zone::Public) {
+            Style::Plain
+        } else {
+            Style::Passing
+        },
+        &with,
+    );
     page.end();
 }
 
@@ -177,7 +206,9 @@ fn client(hop: &Hop) -> String {
     match (&hop.from.login, hop.from.best_name(), hop.from.ip) {
         (Some(login), _, None) => format!("user {login}"),
         // A word without a domain says less than the address.
-        (_, Some(name), Some(ip)) if !name.contains('.') && !net::is_local_name(name) => ip.to_string(),
+        (_, Some(name), Some(ip)) if !name.contains('.') && !net::is_local_name(name) => {
+            ip.to_string()
+        }
         (_, Some(name), _) => name.to_owned(),
         (_, None, Some(ip)) => ip.to_string(),
         (_, None, None) => "-".to_owned(),
@@ -211,7 +242,14 @@ fn took(page: &mut Page, hop: &Hop, most: i64) {
     let text = span(took);
     page.put(Style::Plain, &format!("{:>8} ", short(&text)));
     let bar = bar(took, most, page.painter().unicode);
-    page.put(if took >= 3600 { Style::Passing } else { Style::Dim }, &bar);
+    page.put(
+        if took >= 3600 {
+            Style::Passing
+        } else {
+            Style::Dim
+        },
+        &bar,
+    );
 }
 
 /// `3 h 5 min` in eight columns: the first part alone when both do not fit.
@@ -230,7 +268,10 @@ fn bar(took: i64, most: i64, unicode: bool) -> String {
     }
     let full = i64::try_from(BAR * 8).unwrap_or(64);
     let length = (took.saturating_mul(full) / most).clamp(1, full);
-    let (whole, part) = (usize::try_from(length / 8).unwrap_or(0), usize::try_from(length % 8).unwrap_or(0));
+    let (whole, part) = (
+        usize::try_from(length / 8).unwrap_or(0),
+        usize::try_from(length % 8).unwrap_or(0),
+    );
     if !unicode {
         return "#".repeat(whole.max(1));
     }
@@ -255,8 +296,10 @@ fn session(hop: &Hop) -> String {
 fn findings(page: &mut Page, all: &[Finding], detail: Detail) {
     /// What everybody's mail shows is told only when asked for.
     const QUIET: [&str; 3] = ["direct", "date-old", "return-path"];
-    let shown: Vec<&Finding> =
-        all.iter().filter(|f| detail == Detail::Full || !QUIET.contains(&f.code)).collect();
+    let shown: Vec<&Finding> = all
+        .iter()
+        .filter(|f| detail == Detail::Full || !QUIET.contains(&f.code))
+        .collect();
     if shown.is_empty() {
         return;
     }
@@ -290,12 +333,20 @@ fn hops(hops: &[usize]) -> String {
 fn authentication(page: &mut Page, way: &Route) {
     let all = &way.authentication;
     let mut said: Vec<String> = Vec::new();
-    let named = |domain: &Option<String>| domain.as_deref().map(|d| format!(" ({d})")).unwrap_or_default();
+    let named = |domain: &Option<String>| {
+        domain
+            .as_deref()
+            .map(|d| format!(" ({d})"))
+            .unwrap_or_default()
+    };
     if let Some(spf) = &all.spf {
         said.push(format!("SPF {}{}", spf.result, named(&spf.domain)));
     }
     for signature in all.dkim.iter().take(3) {
-        let result = signature.result.as_deref().unwrap_or("signed, not verified");
+        let result = signature
+            .result
+            .as_deref()
+            .unwrap_or("signed, not verified");
         said.push(format!("DKIM {result} ({})", signature.domain));
     }
     if let Some(dmarc) = &all.dmarc {
@@ -303,13 +354,19 @@ fn authentication(page: &mut Page, way: &Route) {
     }
     if let Some(arc) = &all.arc {
         let cv = arc.cv.as_deref().unwrap_or("unknown");
-        said.push(format!("ARC {cv}, {} set{}", arc.sets.len(), if arc.sets.len() == 1 { "" } else { "s" }));
+        said.push(format!(
+            "ARC {cv}, {} set{}",
+            arc.sets.len(),
+            if arc.sets.len() == 1 { "" } else { "s" }
+        ));
     }
     if said.is_empty() {
         return;
     }
     page.end();
-    page.put(Style::Plain, " ").put(Style::Strong, "sender").tab(10);
+    page.put(Style::Plain, " ")
+        .put(Style::Strong, "sender")
+        .tab(10);
     page.wrap(Style::Plain, 10, &said.join("; "));
 }
 
@@ -317,44 +374,71 @@ fn authentication(page: &mut Page, way: &Route) {
 fn details(page: &mut Page, way: &Route) {
     if !way.verdicts.is_empty() {
         page.end();
-        page.put(Style::Plain, " ").put(Style::Strong, "filters").end();
+        page.put(Style::Plain, " ")
+            .put(Style::Strong, "filters")
+            .end();
         for verdict in &way.verdicts {
-            let key = verdict.key.as_deref().map(|k| format!("{k}:{} ", verdict.value)).unwrap_or_default();
+            let key = verdict
+                .key
+                .as_deref()
+                .map(|k| format!("{k}:{} ", verdict.value))
+                .unwrap_or_default();
             let text = format!("{} {key}{}", verdict.field, verdict.meaning);
             page.tab(3).wrap(Style::Plain, 5, &text);
         }
     }
     page.end();
-    page.put(Style::Plain, " ").put(Style::Strong, "lines").end();
+    page.put(Style::Plain, " ")
+        .put(Style::Strong, "lines")
+        .end();
     for hop in &way.hops {
-        page.put(Style::Plain, &format!("{:>3} ", hop.n)).wrap(Style::Dim, 5, &hop.raw);
+        page.put(Style::Plain, &format!("{:>3} ", hop.n))
+            .wrap(Style::Dim, 5, &hop.raw);
     }
 }
 
 /// The counts over many messages.
 pub fn summary(sum: &Summary, paint: Painter) -> String {
     let mut page = Page::new(paint);
-    let text = format!(" {} messages, {} hops; {} inputs could not be read", sum.messages, sum.hops, sum.errors);
+    let text = format!(
+        " {} messages, {} hops; {} inputs could not be read",
+        sum.messages, sum.hops, sum.errors
+    );
     page.put(Style::Strong, &text).end();
     let slow = sum.slowest();
     if !slow.is_empty() {
         page.end();
-        page.put(Style::Dim, " mail waited before").tab(40).put(Style::Dim, "times").tab(48);
-        page.put(Style::Dim, "all together").tab(64).put(Style::Dim, "at most").end();
+        page.put(Style::Dim, " mail waited before")
+            .tab(40)
+            .put(Style::Dim, "times")
+            .tab(48);
+        page.put(Style::Dim, "all together")
+            .tab(64)
+            .put(Style::Dim, "at most")
+            .end();
         for (host, slow) in slow {
             page.put(Style::Plain, " ");
             put_cut_to(&mut page, Style::Plain, host, 37);
-            page.tab(40).put(Style::Plain, &format!("{:>5}", slow.times)).tab(48);
+            page.tab(40)
+                .put(Style::Plain, &format!("{:>5}", slow.times))
+                .tab(48);
             page.put(Style::Plain, &span(slow.waited_s)).tab(64);
             page.put(Style::Plain, &span(slow.longest_s)).end();
         }
     }
-    for (title, rows) in [("took mail in clear text", sum.clear_text()), ("wrong clocks", sum.skewed())] {
+    for (title, rows) in [
+        ("took mail in clear text", sum.clear_text()),
+        ("wrong clocks", sum.skewed()),
+    ] {
         if rows.is_empty() {
             continue;
         }
         page.end();
-        page.put(Style::Dim, " ").put(Style::Dim, title).tab(40).put(Style::Dim, "times").end();
+        page.put(Style::Dim, " ")
+            .put(Style::Dim, title)
+            .tab(40)
+            .put(Style::Dim, "times")
+            .end();
         for (host, times) in rows {
             page.put(Style::Plain, " ");
             put_cut_to(&mut page, Style::Plain, host, 37);
@@ -379,18 +463,34 @@ mod tests {
 
     fn shown(width: usize, detail: Detail) -> String {
         let way = crate::route::of(&Head::parse(HEADER.as_bytes()), &[]);
-        route(&way, Look { paint: Painter::plain(width), detail, name: None })
+        route(
+            &way,
+            Look {
+                paint: Painter::plain(width),
+                detail,
+                name: None,
+            },
+        )
     }
 
     #[test]
     fn the_screen_has_a_headline_a_table_and_findings() {
         let text = shown(80, Detail::Normal);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].contains("pc9.example.org [198.51.100.9] → dee@renaissoft.com"), "{text}");
+        assert!(
+            lines[0].contains("pc9.example.org [198.51.100.9] → dee@renaissoft.com"),
+            "{text}"
+        );
         assert!(lines[1].contains("3 hops, 12 s, slowest: hop 2"), "{text}");
         assert!(lines[4].contains("MUA → MSA"), "{text}");
-        assert!(lines[5].contains("MSA → MTA") && lines[5].contains("7 s ███████"), "{text}");
-        assert!(text.contains("hops 2, 3") && text.contains("clear text"), "{text}");
+        assert!(
+            lines[5].contains("MSA → MTA") && lines[5].contains("7 s ███████"),
+            "{text}"
+        );
+        assert!(
+            text.contains("hops 2, 3") && text.contains("clear text"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -408,8 +508,18 @@ mod tests {
     #[test]
     fn ascii_stays_ascii() {
         let way = crate::route::of(&Head::parse(HEADER.as_bytes()), &[]);
-        let paint = Painter { unicode: false, ..Painter::plain(80) };
-        let text = route(&way, Look { paint, detail: Detail::Full, name: Some("a") });
+        let paint = Painter {
+            unicode: false,
+            ..Painter::plain(80)
+        };
+        let text = route(
+            &way,
+            Look {
+                paint,
+                detail: Detail::Full,
+                name: Some("a"),
+            },
+        );
         assert!(text.is_ascii(), "{text}");
     }
 

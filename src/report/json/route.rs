@@ -137,7 +137,8 @@ fn hop(out: &mut String, hop: &Hop) {
     }
     if hop.tls.used {
         object.object("tls", |o| {
-            o.id("version", hop.tls.version).maybe("cipher", hop.tls.cipher.as_deref());
+            o.id("version", hop.tls.version)
+                .maybe("cipher", hop.tls.cipher.as_deref());
         });
     } else {
         object.id("tls", None);
@@ -163,7 +164,10 @@ fn handler(out: &mut String, one: &Handler) {
         HandlerKind::List => "list",
         HandlerKind::Forwarder => "forwarder",
     };
-    object.id("kind", Some(kind)).maybe("name", Some(&one.name)).id("sign", Some(one.sign));
+    object
+        .id("kind", Some(kind))
+        .maybe("name", Some(&one.name))
+        .id("sign", Some(one.sign));
     object.end();
 }
 
@@ -283,7 +287,10 @@ pub fn summary(out: &mut String, sum: &Summary) {
             seconds(&mut object, "longest_s", Some(slow.longest_s));
             object.end();
         });
-    for (name, rows) in [("without_tls", sum.clear_text()), ("skewed_clocks", sum.skewed())] {
+    for (name, rows) in [
+        ("without_tls", sum.clear_text()),
+        ("skewed_clocks", sum.skewed()),
+    ] {
         object.list(name, rows, |out, (host, times)| {
             let mut object = Object::new(out);
             object.text("host", host).number("times", Some(*times));
@@ -292,7 +299,9 @@ pub fn summary(out: &mut String, sum: &Summary) {
     }
     object.list("findings", sum.codes(), |out, (code, times)| {
         let mut object = Object::new(out);
-        object.id("code", Some(code)).number("messages", Some(times));
+        object
+            .id("code", Some(code))
+            .number("messages", Some(times));
         object.end();
     });
     object.end();
