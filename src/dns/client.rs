@@ -308,7 +308,7 @@ impl<'r> Effort<'r> {
         };
         if slot.is_none() {
             let open = link.open();
-            *slot = Some((link.place(self.question, &self.tell).await?, open));
+            *slot = Some((link.place(self.question, &self.tell)?, open));
         }
         let Some((place, _)) = slot else {
             return Ok(());

@@ -6,6 +6,7 @@
 //! question; a single one would make a forger's guess too easy.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,6 +60,9 @@ pub(super) struct Link {
 #[derive(Debug)]
 struct Port {
     socket: UdpSocket,
+    /// The same socket. Sending through it needs no round of the event loop first, so that the
+    /// first questions of a run leave at once and in their order.
+    out: std::net::UdpSocket,
     waiting: Mutex<HashMap<u16, Waiting>>,
 }
 
@@ -121,7 +125,7 @@ impl Link {
     }
 
     /// Takes a place for a question at one of the sockets.
-    pub(super) async fn place(
+    pub(super) fn place(
         &self,
         question: &Question,
         tell: &mpsc::Sender<Event>,
@@ -131,7 +135,7 @@ impl Link {
         let known = lock(&self.ports).get(number).cloned();
         let port = match known {
             Some(port) => port,
-            None => self.new_port().await?,
+            None => self.new_port()?,
         };
         let mut waiting = lock(&port.waiting);
         let mut id = random();
@@ -151,18 +155,26 @@ impl Link {
 
     /// Sends a packet from a place.
     pub(super) async fn send(&self, place: &Place, packet: &[u8]) -> std::io::Result<()> {
-        place.port.socket.send(packet).await.map(drop)
+        match place.port.out.send(packet) {
+            Err(full) if full.kind() == ErrorKind::WouldBlock => {
+                place.port.socket.send(packet).await.map(drop)
+            }
+            sent => sent.map(drop),
+        }
     }
 
-    async fn new_port(&self) -> std::io::Result<Arc<Port>> {
+    fn new_port(&self) -> std::io::Result<Arc<Port>> {
         let any: IpAddr = match self.at {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let socket = UdpSocket::bind((any, 0)).await?;
-        socket.connect(self.at).await?;
+        let out = std::net::UdpSocket::bind((any, 0))?;
+        out.connect(self.at)?;
+        out.set_nonblocking(true)?;
+        let socket = UdpSocket::from_std(out.try_clone()?)?;
         let port = Arc::new(Port {
             socket,
+            out,
             waiting: Mutex::default(),
         });
         let ear = Ear {
