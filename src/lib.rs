@@ -22,6 +22,7 @@ pub mod dns;
 pub mod dnsbl;
 pub mod exit;
 pub mod message;
+pub mod posture;
 pub mod report;
 pub mod route;
 pub mod scan;

@@ -1,0 +1,227 @@
+//! DKIM keys in the DNS (RFC 6376 §3.6.1, RFC 8301, RFC 8463).
+
+use data_encoding::BASE64;
+
+use crate::dns::{Failure, Lookup, Name};
+use crate::posture::Asker;
+use crate::posture::finding::{Finding, Notes};
+use crate::posture::tags::Tags;
+
+/// A key record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The selector.
+    pub selector: String,
+    /// The record; `None` when there is none.
+    pub record: Option<String>,
+    /// `rsa`, `ed25519` or what is written there.
+    pub kind: String,
+    /// The bits of an RSA key.
+    pub bits: Option<usize>,
+    /// An empty `p=`: the key was withdrawn.
+    pub revoked: bool,
+    /// What is wrong.
+    pub fault: Option<&'static str>,
+    /// `t=y`.
+    pub testing: bool,
+    /// Why nothing is known.
+    pub failure: Option<Failure>,
+}
+
+/// Looks a selector up.
+pub async fn find<L: Lookup>(asker: Asker<'_, L>, domain: &Name, selector: &str) -> Key {
+    let label = format!("{selector}._domainkey");
+    match asker.texts_at(&label, domain).await {
+        Ok(texts) => {
+            // Providers keep other texts at the same name now and then; a key has p=.
+            let with_key = texts.iter().find(|t| Tags::read(t).get("p").is_some());
+            read(selector, with_key.or(texts.first()).map(String::as_str))
+        }
+        Err(failure) => Key {
+            failure: Some(failure),
+            ..read(selector, None)
+        },
+    }
+}
+
+/// Reads the record of a selector.
+pub fn read(selector: &str, record: Option<&str>) -> Key {
+    let tags = Tags::read(record.unwrap_or(""));
+    let kind = tags.get("k").unwrap_or("rsa").to_ascii_lowercase();
+    let mut key = Key {
+        selector: selector.to_string(),
+        record: record.map(str::to_string),
+        kind,
+        bits: None,
+        revoked: false,
+        fault: None,
+        testing: false,
+        failure: None,
+    };
+    if record.is_none() {
+        return key;
+    }
+    let flags = tags.get("t").unwrap_or("");
+    key.testing = flags.split(':').any(|f| f.trim() == "y");
+    if tags.get("v").is_some_and(|v| v != "DKIM1") || tags.0.iter().skip(1).any(|(t, _)| t == "v") {
+        key.fault = Some("the version is not v=DKIM1 at the start");
+        return key;
+    }
+    let Some(value) = tags.get("p") else {
+        key.fault = Some("there is no key in it (no p=)");
+        return key;
+    };
+    key.revoked = value.is_empty();
+    if tags
+        .get("h")
+        .is_some_and(|h| h.split(':').all(|h| h.trim() == "sha1"))
+    {
+        key.fault = Some("it allows SHA-1 only, which nobody accepts (RFC 8301)");
+    }
+    let packed: String = value.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let octets = BASE64.decode(packed.as_bytes());
+    let Ok(octets) = octets else {
+        key.fault = Some("the key is damaged (no valid base64)");
+        return key;
+    };
+    match key.kind.as_str() {
+        "rsa" if !key.revoked => {
+            key.bits = rsa_bits(&octets);
+            if key.bits.is_none() {
+                key.fault = Some("the key is damaged (no RSA key in it)");
+            }
+        }
+        "ed25519" if !key.revoked && octets.len() != 32 => {
+            key.fault = Some("the key is damaged (an Ed25519 key has 32 octets)");
+        }
+        "rsa" | "ed25519" => {}
+        _ => key.fault = Some("the kind of key is unknown"),
+    }
+    key
+}
+
+/// The bits of the modulus: of SubjectPublicKeyInfo, or of a bare RSAPublicKey as some write it.
+fn rsa_bits(der: &[u8]) -> Option<usize> {
+    let (tag, mut inner, _) = element(der)?;
+    if tag != 0x30 {
+        return None;
+    }
+    if inner.first() == Some(&0x30) {
+        let (_, _, rest) = element(inner)?;
+        let (_, bits, _) = element(rest)?;
+        inner = element(bits.get(1..)?)?.1;
+    }
+    let (tag, modulus, _) = element(inner)?;
+    let zeros = modulus.iter().take_while(|&&b| b == 0).count();
+    let top = modulus.get(zeros)?.leading_zeros() as usize;
+    (tag == 2).then_some((modulus.len() - zeros) * 8 - top)
+}
+
+/// Tag, content and what follows of a DER element.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let [tag, first, rest @ ..] = der else {
+        return None;
+    };
+    let (length, rest) = match first {
+        0..=0x7f => (usize::from(*first), rest),
+        0x81 | 0x82 | 0x83 => {
+            let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            let length = octets.iter().fold(0, |n, &o| n << 8 | usize::from(o));
+            (length, rest)
+        }
+        _ => return None,
+    };
+    let (content, after) = rest.split_at_checked(length)?;
+    Some((*tag, content, after))
+}
+
+/// The findings about a key.
+pub fn judge(domain: &str, key: &Key) -> Vec<Finding> {
+    let subject = format!("{}._domainkey.{domain}", key.selector);
+    let mut notes = Notes::about(&subject);
+    const REPAIR: &str =
+        "The domain's admin publishes the key again, as the signing software shows it.";
+    if let Some(failure) = key.failure {
+        notes.warning(
+            "dkim-unknown",
+            format!("the DKIM key cannot be judged: {failure}"),
+            "Try again later.",
+        );
+    } else if key.record.is_none() {
+        notes.error(
+            "dkim-missing",
+            "there is no DKIM key under this selector: signatures with it fail",
+            REPAIR,
+        );
+    } else if let Some(fault) = key.fault {
+        notes.error(
+            "dkim-syntax",
+            format!("the DKIM key cannot be used: {fault}"),
+            REPAIR,
+        );
+    } else if key.revoked {
+        notes.warning(
+            "dkim-revoked",
+            "the DKIM key was withdrawn (empty p=)",
+            "Sign with another selector.",
+        );
+    } else if let Some(bits) = key.bits.filter(|b| *b < 2048) {
+        let text = format!("the DKIM key has {bits} bits only");
+        if bits < 1024 {
+            notes.error(
+                "dkim-weak",
+                text,
+                "Receivers ignore keys below 1024 bits: make one of 2048.",
+            );
+        } else {
+            notes.warning("dkim-weak", text, "Make a new key of 2048 bits.");
+        }
+    }
+    if key.testing {
+        let text =
+            "the DKIM key is marked as a test (t=y): receivers may treat its mail as unsigned";
+        notes.info("dkim-testing", text, "Remove t=y when the test is over.");
+    }
+    notes.list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1024 bits, made for this test.
+    const RSA: &str = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDUNVtsMqtoFZlkp027f4osLu+thjUo2S+vGTk1Pw5N\
+        7OMsi8Uvy19cNr7JdZBvcQQKQhk9EhGV4vwpf/SV/1oLhUNkz22adYFTeyY76cP89gcYkHRWl+Yd4JX4\
+        +Y+z1m2Oyx6nqm2D8xcTp2ghPI2SnDDYIQUMuUa0eiIJE1R6hQIDAQAB";
+
+    fn codes(record: &str) -> Vec<&'static str> {
+        let key = read("s", Some(record));
+        judge("x.test", &key).iter().map(|f| f.code).collect()
+    }
+
+    #[test]
+    fn keys_are_read_and_judged() {
+        assert_eq!(
+            read("s", Some(&format!("v=DKIM1; p={RSA}"))).bits,
+            Some(1024)
+        );
+        assert_eq!(codes(&format!("v=DKIM1; k=rsa; p={RSA}")), ["dkim-weak"]);
+        let ed = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        assert!(codes(ed).is_empty());
+        assert_eq!(codes(&format!("{ed}; t=y:s")), ["dkim-testing"]);
+        assert_eq!(codes("v=DKIM1; p="), ["dkim-revoked"]);
+        for bad in [
+            "v=DKIM2; p=",
+            "p=x; v=DKIM1",
+            "v=DKIM1; k=rsa",
+            "v=DKIM1; p=%%%",
+            "v=DKIM1; p=AAAA",
+            "v=DKIM1; k=ed25519; p=AAAA",
+            "v=DKIM1; k=dsa; p=AAAA",
+            "v=DKIM1; h=sha1; p=",
+        ] {
+            assert_eq!(codes(bad), ["dkim-syntax"], "{bad}");
+        }
+        assert_eq!(judge("x.test", &read("s", None))[0].code, "dkim-missing");
+    }
+}
