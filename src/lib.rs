@@ -16,6 +16,7 @@
 
 pub mod app;
 pub mod bounce;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod dns;

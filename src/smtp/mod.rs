@@ -13,6 +13,7 @@ pub mod deadlines;
 pub mod extensions;
 mod failure;
 pub mod foreign;
+pub mod https;
 pub mod played;
 pub mod reply;
 pub mod sasl;

@@ -1,0 +1,234 @@
+//! Tests that look like attacks, only on request and to one's own servers: does it relay for
+//! strangers, does it keep what was sent before the TLS handshake. RCPT is enough; nothing is
+//! ever sent.
+
+use std::time::Duration;
+
+use crate::check::greeting::{Place, our_name};
+use crate::check::options::Options;
+use crate::posture::finding::Notes;
+use crate::smtp::command::{MailParameters, RcptParameters};
+use crate::smtp::{Client, Command, Failure, Stage};
+
+/// Refusals after which a new conversation is begun.
+const REFUSALS: usize = 9;
+/// A name that is nobody's, for the stranger (RFC 2606).
+const STRANGER: &str = "relaytest@example.com";
+/// How long an answer to what should have been thrown away is waited for.
+const UNASKED: Duration = Duration::from_millis(500);
+
+/// One way to smuggle a foreign recipient in: sender, recipient, and what would be a local
+/// mailbox if the server takes every one.
+struct Trick {
+    name: &'static str,
+    from: String,
+    to: String,
+    /// The server may take it for a mailbox of its own.
+    local_look: bool,
+}
+
+/// Tries all tricks; `domain` is one that the server is responsible for.
+pub(super) async fn relays(place: &Place, domain: &str, options: &Options, notes: &mut Notes<'_>) {
+    let mut taken = Vec::new();
+    let mut client: Option<Client> = None;
+    let mut refused = 0;
+    let everything = takes(
+        &mut client,
+        place,
+        options,
+        ("", &format!("qzxnobody-{}@{domain}", std::process::id())),
+    )
+    .await;
+    for trick in tricks(place, domain, options) {
+        if refused >= REFUSALS {
+            hang_up(&mut client).await;
+            refused = 0;
+        }
+        match takes(&mut client, place, options, (&trick.from, &trick.to)).await {
+            Ok(true) if trick.local_look && !matches!(everything, Ok(false)) => {}
+            Ok(true) => taken.push(trick.name),
+            Ok(false) => refused += 1,
+            Err(_) => client = None,
+        }
+    }
+    hang_up(&mut client).await;
+    if taken.is_empty() {
+        notes.info(
+            "no-relay",
+            "does not relay for strangers (every way that was tried is refused)",
+            "",
+        );
+        return;
+    }
+    let trusted = if place.ip.to_canonical().is_loopback() {
+        "; this machine itself may be trusted by it, so try from elsewhere, too"
+    } else {
+        ""
+    };
+    notes.error(
+        "open-relay",
+        format!("takes mail for other domains from us: {}{trusted}", taken.join(", ")),
+        "The server's admin restricts relaying at once (mynetworks, relay domains): open relays are found and listed within hours.",
+    );
+}
+
+fn tricks(place: &Place, domain: &str, options: &Options) -> Vec<Trick> {
+    let (user, foreign) = STRANGER.split_once('@').unwrap_or((STRANGER, ""));
+    let sender = options.sender();
+    let sender = if sender.is_empty() {
+        "relaytest@example.org".to_string()
+    } else {
+        sender
+    };
+    let ip = place.ip;
+    let trick = |name, from: &str, to: String, local_look| Trick {
+        name,
+        from: from.to_string(),
+        to,
+        local_look,
+    };
+    let plain = || STRANGER.to_string();
+    vec![
+        trick("plainly", &sender, plain(), false),
+        trick("with the null sender", "", plain(), false),
+        trick(
+            "with a sender of its own domain",
+            &format!("{user}@{domain}"),
+            plain(),
+            false,
+        ),
+        trick(
+            "with a sender at localhost",
+            &format!("{user}@localhost"),
+            plain(),
+            false,
+        ),
+        trick("with a sender without domain", user, plain(), false),
+        trick(
+            "with a sender at its address",
+            &format!("{user}@[{ip}]"),
+            plain(),
+            false,
+        ),
+        trick(
+            "with a percent sign",
+            &sender,
+            format!("{user}%{foreign}@{domain}"),
+            true,
+        ),
+        trick(
+            "with a percent sign at its address",
+            &sender,
+            format!("{user}%{foreign}@[{ip}]"),
+            true,
+        ),
+        trick(
+            "with a quoted address",
+            &sender,
+            format!("\"{STRANGER}\""),
+            false,
+        ),
+        trick(
+            "with a quoted address in its domain",
+            &sender,
+            format!("\"{STRANGER}\"@{domain}"),
+            true,
+        ),
+        trick(
+            "with an exclamation mark",
+            &sender,
+            format!("{foreign}!{user}"),
+            false,
+        ),
+        trick(
+            "with an exclamation mark in its domain",
+            &sender,
+            format!("{foreign}!{user}@{domain}"),
+            true,
+        ),
+        trick(
+            "with a source route",
+            &sender,
+            format!("@{domain}:{STRANGER}"),
+            false,
+        ),
+        trick(
+            "with two at signs",
+            &sender,
+            format!("{STRANGER}@{domain}"),
+            true,
+        ),
+        trick(
+            "with a dot at the end",
+            &sender,
+            format!("{STRANGER}."),
+            false,
+        ),
+    ]
+}
+
+async fn takes(
+    client: &mut Option<Client>,
+    place: &Place,
+    options: &Options,
+    (from, to): (&str, &str),
+) -> Result<bool, Failure> {
+    if client.is_none() {
+        *client = Some(place.return_to(options, false).await?);
+    }
+    let Some(client) = client.as_mut() else {
+        return Ok(false);
+    };
+    let mail = Command::Mail(from, MailParameters::default());
+    let mut taken = client.say(Stage::Mail, &mail).await?.is_positive();
+    if taken {
+        let rcpt = Command::Rcpt(to, RcptParameters::default());
+        let reply = client.say(Stage::Rcpt, &rcpt).await?;
+        taken = matches!(reply.code, 250 | 251);
+    }
+    client.say(Stage::Rset, &Command::Rset).await?;
+    Ok(taken)
+}
+
+async fn hang_up(client: &mut Option<Client>) {
+    if let Some(mut client) = client.take() {
+        client.quit().await;
+    }
+}
+
+/// Sends a command along with STARTTLS and looks whether it is answered inside TLS
+/// (CVE-2011-0411).
+pub(super) async fn injection(place: &Place, options: &Options, notes: &mut Notes<'_>) {
+    let mut client = place.client(options);
+    let outcome = async {
+        client.connect().await?;
+        client.banner().await?;
+        let name = our_name(&client, options);
+        client.ehlo(&name).await?;
+        if !client
+            .extensions
+            .as_ref()
+            .is_some_and(|e| e.has("STARTTLS"))
+        {
+            return Ok(None);
+        }
+        let (_, kept) = client.starttls_with_stowaway(&place.host, UNASKED).await?;
+        Ok::<_, Failure>(Some(kept))
+    }
+    .await;
+    client.quit().await;
+    match outcome {
+        Ok(Some(true)) => notes.error(
+            "starttls-injection",
+            "runs commands that were sent before the TLS handshake as if they had been encrypted (CVE-2011-0411)",
+            "The server's admin updates it: somebody on the way could put commands into encrypted sessions.",
+        ),
+        Ok(None) => {}
+        // Refusing or hanging up is a good answer, too.
+        Ok(Some(false)) | Err(_) => notes.info(
+            "no-starttls-injection",
+            "throws away what was sent before the TLS handshake, as it has to",
+            "",
+        ),
+    }
+}
