@@ -185,6 +185,8 @@ pub struct Server {
 pub struct Tls {
     /// STARTTLS is announced, or TLS is spoken from the first byte.
     pub offered: bool,
+    /// TLS comes first.
+    pub implicit: bool,
     /// The session.
     pub session: Option<Session>,
     /// What the certificate is worth.

@@ -142,7 +142,7 @@ impl Desk {
             // Addresses are nobody else's business; on this machine nobody listens in.
             let far = !self.place.ip.to_canonical().is_loopback();
             let tls = met.tls.session.is_some() && (far || talk.needs_tls);
-            match self.place.return_to(options, tls).await {
+            match self.place.return_to(options, met.tls.implicit, tls).await {
                 Ok(client) => talk.client = Some(client),
                 Err(failure) => {
                     talk.turn = None;

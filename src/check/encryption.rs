@@ -8,7 +8,7 @@ use crate::check::desk::Known;
 use crate::check::options::{Options, TlsMode};
 use crate::posture::dane::{self, Shown, State};
 use crate::posture::finding::{Finding, Notes, Severity};
-use crate::smtp::tls::trust::{Dates, leads};
+use crate::smtp::tls::trust::{Dates, Fault, leads};
 use crate::smtp::tls::{Certificate, Opinion};
 
 /// Days before the end at which somebody should act.
@@ -39,7 +39,8 @@ pub(super) fn judge(server: &Server, options: &Options, notes: &mut Notes<'_>) {
             "The server's admin switches STARTTLS on.",
         ));
     }
-    if server.tls.injected {
+    // Where no TLS came about, it was no TLS that came: that is told above.
+    if server.tls.injected && server.tls.error.is_none() {
         notes.error(
             "starttls-injected",
             "words came in clear text after the answer to STARTTLS: somebody on the way may have put them in",
@@ -79,6 +80,10 @@ fn failed(server: &Server, error: &str, strict: bool, notes: &mut Notes<'_>) {
         }
         return;
     }
+    let error = match server.tls.injected {
+        true => "what follows the 220 to STARTTLS is no TLS",
+        false => error,
+    };
     notes.error(
         "tls-failed",
         format!("encryption does not come about: {error}"),
@@ -133,22 +138,24 @@ fn certificate(server: &Server, opinion: &Opinion, strict: bool, notes: &mut Not
         );
         // Who asks a server by its address has no name to compare.
         let nameless = host.parse::<IpAddr>().is_ok() && !strict;
-        let severity = if nameless { Severity::Info } else { Severity::Warning };
+        let severity = if nameless {
+            Severity::Info
+        } else {
+            Severity::Warning
+        };
         add(severity, "cert-name", text);
     }
-    if let Err(fault) = opinion.chain.as_ref().map_err(|f| f.words()) {
+    // Of an expired certificate it means little that its authority is of another time, too.
+    let told =
+        matches!(opinion.dates, Dates::Expired(_)) && opinion.chain == Err(Fault::ChainDates);
+    if let Some(fault) = opinion.chain.as_ref().err().filter(|_| !dane && !told) {
         let severity = if strict {
             Severity::Warning
         } else {
             Severity::Info
         };
-        if !dane {
-            add(
-                severity,
-                "cert-untrusted",
-                format!("the certificate {fault}"),
-            );
-        }
+        let text = format!("the certificate {}", fault.words());
+        add(severity, "cert-untrusted", text);
     }
     if let Some(certificate) = &opinion.certificate {
         weakness(certificate, &mut add);

@@ -2,6 +2,7 @@
 //! shows of itself on the way is kept, whatever becomes of it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -16,6 +17,9 @@ use crate::smtp::{Client, Command, Deadlines, Extensions, Failure, Reply, Stage}
 /// The port of TLS from the first byte (RFC 8314).
 const SUBMISSIONS: u16 = 465;
 
+/// How long a server that waits for TLS may take to shake hands.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
 /// Where to go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Place {
@@ -23,6 +27,18 @@ pub(super) struct Place {
     pub(super) host: String,
     pub(super) ip: IpAddr,
     pub(super) port: u16,
+}
+
+/// Whether nothing at all was said in place of a greeting.
+fn is_silence(outcome: &Result<(), Failure>) -> bool {
+    matches!(
+        outcome,
+        Err(Failure::Timeout {
+            stage: Stage::Banner,
+            received: 0,
+            ..
+        })
+    )
 }
 
 /// What a refusal means: one brain for bounces and for live replies.
@@ -56,19 +72,35 @@ impl Place {
     /// Meets the server for the first time. The client is there when the conversation can go on.
     pub(super) async fn meet(&self, options: &Options) -> (Server, Option<Client>) {
         let mut client = self.client(options);
-        let mut server = self.unknown();
-        let outcome = self.introduce(&mut client, options, &mut server).await;
+        let mut server = self.unknown(self.is_implicit(options));
+        let mut outcome = self.introduce(&mut client, options, &mut server).await;
         server.steps.append(&mut client.transcript.exchanges);
+        if is_silence(&outcome) && self.waits_for_tls(options).await {
+            client = self.client(options);
+            server = self.unknown(true);
+            outcome = self.introduce(&mut client, options, &mut server).await;
+            server.steps.append(&mut client.transcript.exchanges);
+        }
         if let Err(Failure::Tls { trouble, .. }) = &outcome {
             server.tls.error = Some(trouble.to_string());
             if matches!(trouble, Trouble::Version | Trouble::Cipher) {
                 server.tls.old_version = self.old_version(options).await;
             }
-            if options.tls == TlsMode::Auto && !self.is_implicit(options) {
+            if options.tls == TlsMode::Auto && !server.tls.implicit {
                 return self.meet_in_clear(options, server).await;
             }
         }
         self.finish(server, client, outcome)
+    }
+
+    /// Whether a server that says nothing waits for a handshake, as on port 465.
+    async fn waits_for_tls(&self, options: &Options) -> bool {
+        if options.tls != TlsMode::Auto {
+            return false;
+        }
+        let mut client = self.client(options);
+        client.deadlines_mut().tls = HANDSHAKE;
+        client.connect().await.is_ok() && client.implicit_tls(&self.host).await.is_ok()
     }
 
     /// Mail servers that fail to encrypt try again without (RFC 7435), so the rest is asked in
@@ -136,7 +168,7 @@ impl Place {
     ) -> Result<bool, Failure> {
         client.connect().await?;
         server.reachable = true;
-        if self.is_implicit(options) {
+        if server.tls.implicit {
             server.tls.offered = true;
             client.implicit_tls(&self.host).await?;
         }
@@ -195,9 +227,14 @@ impl Place {
     }
 
     /// Comes again: the shortest way to where MAIL can be said.
-    pub(super) async fn return_to(&self, options: &Options, tls: bool) -> Result<Client, Failure> {
+    pub(super) async fn return_to(
+        &self,
+        options: &Options,
+        implicit: bool,
+        tls: bool,
+    ) -> Result<Client, Failure> {
         let mut client = self.client(options);
-        let mut server = self.unknown();
+        let mut server = self.unknown(implicit);
         self.say_hello(&mut client, options, &mut server).await?;
         if tls && server.refusal.is_none() && !client.is_encrypted() {
             client.starttls(&self.host).await?;
@@ -208,7 +245,7 @@ impl Place {
         Ok(client)
     }
 
-    fn unknown(&self) -> Server {
+    fn unknown(&self, implicit: bool) -> Server {
         Server {
             preference: None,
             host: self.host.clone(),
@@ -221,7 +258,10 @@ impl Place {
             rdns: None,
             fcrdns: None,
             capabilities: Vec::new(),
-            tls: Tls::default(),
+            tls: Tls {
+                implicit,
+                ..Tls::default()
+            },
             recipient: None,
             steps: Vec::new(),
             failure: None,

@@ -10,8 +10,8 @@ use crate::posture::finding::Notes;
 use crate::smtp::command::{MailParameters, RcptParameters};
 use crate::smtp::{Client, Command, Failure, Stage};
 
-/// Refusals after which a new conversation is begun.
-const REFUSALS: usize = 9;
+/// Refusals after which a new conversation is begun, well below where servers slow down.
+const REFUSALS: usize = 5;
 /// A name that is nobody's, for the stranger (RFC 2606).
 const STRANGER: &str = "relaytest@example.com";
 /// How long an answer to what should have been thrown away is waited for.
@@ -174,7 +174,11 @@ async fn takes(
     (from, to): (&str, &str),
 ) -> Result<bool, Failure> {
     if client.is_none() {
-        *client = Some(place.return_to(options, false).await?);
+        *client = Some(
+            place
+                .return_to(options, place.is_implicit(options), false)
+                .await?,
+        );
     }
     let Some(client) = client.as_mut() else {
         return Ok(false);

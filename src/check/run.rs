@@ -124,7 +124,8 @@ impl<L: Lookup> Checker<L> {
         }
         let blocked = self.gather(&mut checkup, target);
         checkup.took = started.elapsed();
-        verdict::conclude(&mut checkup, blocked);
+        let elsewhere = self.options.server.is_some();
+        verdict::conclude(&mut checkup, blocked, elsewhere);
         checkup
     }
 

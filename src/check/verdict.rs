@@ -23,6 +23,18 @@ pub(super) const fn is_about_us(cause: Cause) -> bool {
     )
 }
 
+/// Whether the cause lasts until somebody on our side mends it, also when the server says "later".
+const fn is_ours_to_mend(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::Dnsbl
+            | Cause::IpBlocked
+            | Cause::MissingReverseDns
+            | Cause::SenderRejected
+            | Cause::AuthFailed
+    )
+}
+
 /// The finding about a conversation that broke; `works` when another server of the domain does
 /// its work.
 pub(super) fn broken(server: &Server, works: bool) -> Option<Finding> {
@@ -88,10 +100,7 @@ fn sentence(failure: &Failure, server: &Server) -> String {
             stage: Stage::Connect,
             after,
             ..
-        } => format!(
-            "no connection to {at} within {:.0} s",
-            after.as_secs_f64().ceil()
-        ),
+        } => format!("no connection to {at} within {:.0} s", after.as_secs_f64()),
         Failure::Timeout {
             stage: Stage::Banner,
             after,
@@ -99,7 +108,7 @@ fn sentence(failure: &Failure, server: &Server) -> String {
             ..
         } => format!(
             "takes the connection and says nothing for {:.0} s",
-            after.as_secs_f64().ceil()
+            after.as_secs_f64()
         ),
         Failure::Timeout {
             stage: Stage::Banner,
@@ -107,12 +116,12 @@ fn sentence(failure: &Failure, server: &Server) -> String {
             ..
         } => format!(
             "does not finish its greeting within {:.0} s",
-            after.as_secs_f64().ceil()
+            after.as_secs_f64()
         ),
         Failure::Timeout { stage, after, .. } => format!(
             "gives no {} within {:.0} s",
             stage.awaited(),
-            after.as_secs_f64().ceil()
+            after.as_secs_f64()
         ),
         Failure::Closed {
             stage: Stage::Banner,
@@ -213,7 +222,9 @@ pub(super) fn recipient(server: &Server, probe: &Probe, meant: bool) -> Option<F
     if !meant && !is_about_us(cause) && !probe.at_mail {
         return postmaster(server, probe, cause);
     }
-    let transient = probe.outcome == Outcome::Deferred && cause != Cause::OverQuota;
+    // A full mailbox and a fault of ours do not pass by waiting.
+    let lasting = cause == Cause::OverQuota || is_ours_to_mend(cause);
+    let transient = probe.outcome == Outcome::Deferred && !lasting;
     let severity = if transient {
         Severity::Warning
     } else {
@@ -298,8 +309,16 @@ pub(super) fn disagreement(servers: &[Server], notes: &mut Notes<'_>) {
     );
 }
 
-/// Sorts the findings, then draws verdict, answer and headline from the whole.
-pub(super) fn conclude(checkup: &mut Checkup, blocked: bool) {
+/// Sorts the findings, then draws verdict, answer and headline from the whole. `elsewhere`: the
+/// user named the server, so that the domain's own mail servers do not matter.
+pub(super) fn conclude(checkup: &mut Checkup, blocked: bool, elsewhere: bool) {
+    if elsewhere {
+        for finding in &mut checkup.findings {
+            if OF_THE_WAY.contains(&finding.code) {
+                finding.severity = Severity::Info;
+            }
+        }
+    }
     checkup
         .findings
         .sort_by_key(|f| std::cmp::Reverse(f.severity));
@@ -309,8 +328,9 @@ pub(super) fn conclude(checkup: &mut Checkup, blocked: bool) {
         .iter()
         .filter(|s| s.reachable && s.failure.is_none())
         .collect();
-    let dns_failed = checkup.dns.as_ref().and_then(|d| d.failure);
-    let unanswered = checkup.dns.as_ref().is_some_and(|d| {
+    let way = checkup.dns.as_ref().filter(|_| !elsewhere);
+    let dns_failed = way.and_then(|d| d.failure);
+    let unanswered = way.is_some_and(|d| {
         !d.mx.is_empty()
             && d.mx
                 .iter()
@@ -346,8 +366,23 @@ pub(super) fn conclude(checkup: &mut Checkup, blocked: bool) {
             _ => Verdict::Ok,
         }
     };
-    checkup.headline = headline(checkup, blocked);
+    checkup.headline = headline(checkup, blocked, elsewhere);
 }
+
+/// What is found about the way to a domain's mail servers.
+const OF_THE_WAY: &[&str] = &[
+    "domain-unknown",
+    "no-mail-server",
+    "dns-failure",
+    "null-mx",
+    "null-mx-beside-mx",
+    "implicit-mx",
+    "mx-is-address",
+    "mx-dangling",
+    "mx-is-alias",
+    "mx-bad-name",
+    "mx-ipv6-only",
+];
 
 /// The probe of the first server that was met: senders go by preference, and a word of the best
 /// server is final.
@@ -357,14 +392,14 @@ fn deciding(servers: &[Server]) -> Option<&Probe> {
     decided.or_else(|| probes().find(|p| p.reply.is_some()))
 }
 
-fn headline(checkup: &Checkup, blocked: bool) -> String {
+fn headline(checkup: &Checkup, blocked: bool, elsewhere: bool) -> String {
     let target = &checkup.target;
     if blocked {
         return format!(
             "Mail to {target} could not be checked: your provider seems to block outgoing port 25"
         );
     }
-    if let Some(dns) = &checkup.dns {
+    if let Some(dns) = checkup.dns.as_ref().filter(|_| !elsewhere) {
         match dns.failure {
             Some(DnsFailure::NxDomain) => {
                 return format!(

@@ -1,6 +1,8 @@
 //! The words about a refusal: those of `explain`, so that a live reply and a bounce read alike.
 
+use crate::bounce::advice::{Audience, advise};
 use crate::bounce::classify::Judgement;
+use crate::bounce::explanation::{Recipient, Remote};
 
 /// What a refusal means: the cause in a few words, what happened, what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,11 +12,34 @@ pub(super) struct Words {
     pub(super) advice: String,
 }
 
+/// The words about a judgement of a server's reply.
 pub(super) fn words(judgement: &Judgement, address: Option<&str>, host: &str) -> Words {
-    let _ = (address, host);
+    let recipient = Recipient {
+        address: address.map(str::to_string),
+        original_address: None,
+        action: None,
+        cause: judgement.cause,
+        // Nothing is in a queue here that somebody still tries to send.
+        permanent: Some(true),
+        status: judgement.status.map(|(code, _)| code),
+        status_from: judgement.status.map(|(_, from)| from),
+        reply_code: judgement.reply_code,
+        smtp_command: judgement.command,
+        remote_mta: Remote {
+            host: Some(host.to_string()),
+            ip: None,
+        },
+        diagnostic: None,
+        dnsbl: judgement.listing.clone(),
+        retry_until: None,
+        expired: false,
+        confidence: judgement.confidence,
+        evidence: Vec::new(),
+    };
+    let advice = advise(&recipient, Audience::Admin);
     Words {
-        title: judgement.cause.id().to_string(),
-        meaning: judgement.cause.id().to_string(),
-        advice: String::new(),
+        title: advice.title.to_string(),
+        meaning: advice.meaning.into_owned(),
+        advice: advice.steps.join(" "),
     }
 }

@@ -90,7 +90,7 @@ pub enum Failure {
         reason: &'static str,
     },
     /// The limit of the stage is over.
-    #[error("{}: nothing complete from {peer} within {:.0} s", .stage.awaited(), .after.as_secs_f64().ceil())]
+    #[error("{}: nothing complete from {peer} within {:.0} s", .stage.awaited(), .after.as_secs_f64())]
     Timeout {
         /// Where.
         stage: Stage,

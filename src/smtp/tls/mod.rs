@@ -84,7 +84,7 @@ impl fmt::Display for Trouble {
                 write!(
                     f,
                     "the handshake does not end within {:.0} s",
-                    after.as_secs_f64().ceil()
+                    after.as_secs_f64()
                 )
             }
             Self::TooLarge => f.write_str("the server's certificate message is over 64 KiB"),
