@@ -89,10 +89,11 @@ pub(super) async fn ask(
     let mut answers = script.read();
     if !utf8_offered {
         for (asked, (address, _)) in answers.asked.iter_mut().zip(wanted) {
-            if !address.is_ascii() && asked.probe.outcome == Outcome::Rejected {
-                if let Some(judgement) = &mut asked.probe.judgement {
-                    judgement.cause = Cause::Utf8Unsupported;
-                }
+            if !address.is_ascii()
+                && asked.probe.outcome == Outcome::Rejected
+                && let Some(judgement) = &mut asked.probe.judgement
+            {
+                judgement.cause = Cause::Utf8Unsupported;
             }
         }
     }

@@ -115,10 +115,10 @@ impl<L: Lookup> Checker<L> {
             for (server, pins) in met {
                 checkup.servers.push(server);
                 let tlsa = checkup.dns.as_mut().map(|d| &mut d.tlsa);
-                if let (Some(pins), Some(tlsa)) = (pins, tlsa) {
-                    if !tlsa.contains(&pins) {
-                        tlsa.push(pins);
-                    }
+                if let (Some(pins), Some(tlsa)) = (pins, tlsa)
+                    && !tlsa.contains(&pins)
+                {
+                    tlsa.push(pins);
                 }
             }
         }

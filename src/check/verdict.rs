@@ -47,7 +47,7 @@ pub(super) fn broken(server: &Server, works: bool) -> Option<Finding> {
     };
     let (code, advice) = reason(failure);
     let text = sentence(failure, server);
-    Some(Finding::new(severity, code, label(server), text, advice))
+    Some(Finding::new(severity, code, &label(server), text, advice))
 }
 
 fn reason(failure: &Failure) -> (&'static str, &'static str) {
@@ -188,7 +188,7 @@ pub(super) fn refusing(server: &Server, works: bool) -> Option<Finding> {
     Some(Finding::new(
         severity,
         judgement.cause.id(),
-        label(server),
+        &label(server),
         text,
         advice,
     ))
@@ -208,7 +208,7 @@ pub(super) fn recipient(server: &Server, probe: &Probe, meant: bool) -> Option<F
             Finding::new(
                 Severity::Warning,
                 "catch-all",
-                label(server),
+                &label(server),
                 "takes every address, also one that cannot exist: that it took this one proves nothing",
                 "The mail may still come back as a bounce later.",
             )
@@ -236,7 +236,7 @@ pub(super) fn recipient(server: &Server, probe: &Probe, meant: bool) -> Option<F
         String::new()
     };
     let text = format!("{where_}{meaning} ({reply})");
-    Some(Finding::new(severity, cause.id(), subject, text, advice))
+    Some(Finding::new(severity, cause.id(), &subject, text, advice))
 }
 
 fn postmaster(server: &Server, probe: &Probe, cause: Cause) -> Option<Finding> {
@@ -463,10 +463,10 @@ fn servers_headline(checkup: &Checkup) -> String {
         .iter()
         .find_map(|s| s.refusal.as_ref().map(|r| (s, r)));
     let probe = deciding(servers).filter(|_| checkup.kind == "address");
-    if let Some(probe) = probe {
-        if let Some(text) = recipient_headline(checkup, probe) {
-            return text;
-        }
+    if let Some(probe) = probe
+        && let Some(text) = recipient_headline(checkup, probe)
+    {
+        return text;
     }
     if let Some((server, (reply, judgement))) = refusal.filter(|_| {
         servers

@@ -21,7 +21,9 @@ pub fn judge(domain: &str, record: &str, dmarc: &dmarc::Found) -> Vec<Finding> {
     let tags = Tags::read(record);
     let logo = tags.get("l").unwrap_or("");
     let declined = tags.get("l").is_some() && logo.is_empty();
-    if !declined && !(logo.starts_with("https://") && logo.to_ascii_lowercase().ends_with(".svg")) {
+    let vector = logo.to_ascii_lowercase().ends_with(".svg");
+    let usable = logo.starts_with("https://") && vector;
+    if !declined && !usable {
         notes.warning(
             "bimi-syntax",
             "the BIMI record names no logo (l= has to be an https address of an .svg file)",

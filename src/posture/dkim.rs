@@ -124,7 +124,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     };
     let (length, rest) = match first {
         0..=0x7f => (usize::from(*first), rest),
-        0x81 | 0x82 | 0x83 => {
+        0x81..=0x83 => {
             let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
             let length = octets.iter().fold(0, |n, &o| n << 8 | usize::from(o));
             (length, rest)

@@ -42,7 +42,7 @@ impl Finding {
     pub fn new(
         severity: Severity,
         code: &'static str,
-        subject: impl ToString,
+        subject: &(impl ToString + ?Sized),
         text: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {

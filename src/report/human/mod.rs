@@ -1,5 +1,6 @@
 //! Results for people: one file per command.
 
+pub mod check;
 pub mod config;
 pub mod dnsbl;
 pub mod explain;
