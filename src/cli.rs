@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use crate::bounce::advice::Audience;
+use crate::check::{Host, TlsMode};
 use crate::config::{Choice, Flag, Format};
 use crate::report::painter::When;
 
@@ -25,6 +26,7 @@ Examples:
   mailtrace explain bounce.eml            why did this mail come back?
   mailtrace explain < bounce.eml          the same, from standard input
   mailtrace explain --summary ~/Maildir   what goes wrong most often?
+  mailtrace check bob@example.net         can mail get there?
   mailtrace help explain                  everything about one command",
     after_long_help = EXIT_CODES
 )]
@@ -43,6 +45,7 @@ Examples:
   mailtrace explain bounce.eml            why did this mail come back?
   mailtrace explain < bounce.eml          the same, from standard input
   mailtrace explain --summary ~/Maildir   what goes wrong most often?
+  mailtrace check bob@example.net         can mail get there?
   mailtrace help explain                  everything about one command
 
 Exit codes:
@@ -67,6 +70,8 @@ pub enum Command {
     Dnsbl(Dnsbl),
     /// Show the way a message took, hop by hop
     Route(Route),
+    /// Find out whether mail can get there, and if not, who must mend what
+    Check(Check),
     /// Show the settings in force and where each came from
     #[command(after_help = "\
 Examples:
@@ -120,7 +125,7 @@ pub struct Global {
     /// Ask this name server instead of the system's (repeatable)
     #[arg(long, global = true, value_name = "IP[:PORT]", value_parser = name_server)]
     pub resolver: Vec<SocketAddr>,
-    /// Wait this long for an answer (default: 5)
+    /// Wait this long for an answer (default: 5 for the DNS, 30 for a server)
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<f64>,
     /// Use IPv4 only
@@ -205,6 +210,77 @@ pub struct Dnsbl {
     /// Ask public lists also about addresses that they cannot list, and about large ranges
     #[arg(long)]
     pub force: bool,
+}
+
+/// Find out whether mail can get there, and if not, who must mend what
+///
+/// Looks at the DNS of a domain, at every mail server and its encryption, and asks whether the
+/// address would be taken. No mail is sent: the dialogue ends before DATA.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  mailtrace check bob@example.net
+  mailtrace check example.net -v
+  mailtrace check mx.example.net:587 --tls required
+  mailtrace check bob@example.net --server [192.0.2.25]:2525
+  mailtrace check --json < addresses.txt | jq -r 'select(.verdict != \"ok\").headline'
+  mailtrace check --summary < domains.txt
+
+Exit codes:
+  0  mail can get there
+  1  it cannot, or something is broken (a finding of severity error)
+  2  wrong use, or a target is none
+  3  could not be determined: network or DNS failed, or the server said \"later\"")]
+pub struct Check {
+    /// Domains, host[:port], [address]:port or mail addresses; `-` or nothing reads a list, one on each line
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Use this port of the mail servers (default: 25)
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// How to treat TLS
+    #[arg(long, value_name = "MODE", value_parser = words::<TlsMode>())]
+    pub tls: Option<TlsMode>,
+    /// Say this name in EHLO (default: the full name of this machine, else its address)
+    #[arg(long, value_name = "NAME")]
+    pub helo: Option<String>,
+    /// Use this sender, `<>` for none (default: postmaster at the name of this machine)
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<String>,
+    /// Ask this server in place of the domain's own
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = server)]
+    pub server: Option<(Host, Option<u16>)>,
+    /// Ask also for a mailbox that cannot exist: does the server take everything?
+    #[arg(long)]
+    pub catch_all: bool,
+    /// When greylisted, wait up to this long and ask again
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "360", value_parser = seconds)]
+    pub wait: Option<f64>,
+    /// Ask the DNS only, no mail server
+    #[arg(long)]
+    pub dns_only: bool,
+    /// Look this DKIM selector up (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub selector: Vec<String>,
+    /// Trust the certificates of this PEM file instead of the system's
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// Do not fetch the MTA-STS policy over HTTPS
+    #[arg(long)]
+    pub no_policy: bool,
+    /// Try whether the server relays for strangers; only for servers of your own
+    #[arg(long)]
+    pub relay_test: bool,
+    /// Try whether the server keeps what is sent before the TLS handshake; only for your own
+    #[arg(long)]
+    pub injection_test: bool,
+    /// Count verdicts and findings instead of telling each (with --json: after that)
+    #[arg(long)]
+    pub summary: bool,
+}
+
+fn server(text: &str) -> Result<(Host, Option<u16>), String> {
+    crate::check::parse_server(text).map_err(|error| error.to_string())
 }
 
 fn name_server(text: &str) -> Result<SocketAddr, String> {

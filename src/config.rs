@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::bounce::advice::Audience;
+use crate::check::TlsMode;
 use crate::dns::servers;
 use crate::dnsbl::source;
 use crate::report::painter::When;
@@ -61,6 +62,23 @@ impl Choice for Family {
         ("any", "IPv4 and IPv6", Self::Any),
         ("4", "IPv4 only", Self::V4),
         ("6", "IPv6 only", Self::V6),
+    ];
+}
+
+impl Choice for TlsMode {
+    const ALL: &'static [(&'static str, &'static str, Self)] = &[
+        (
+            "auto",
+            "STARTTLS when it is offered, TLS first on port 465",
+            Self::Auto,
+        ),
+        (
+            "required",
+            "STARTTLS, with a certificate that is right",
+            Self::Required,
+        ),
+        ("implicit", "TLS from the first byte", Self::Implicit),
+        ("none", "No TLS", Self::None),
     ];
 }
 
@@ -137,8 +155,8 @@ pub struct Values {
     pub audience: Audience,
     /// The name servers to ask; none: the system's.
     pub resolver: Vec<SocketAddr>,
-    /// How long to wait for an answer.
-    pub timeout: Duration,
+    /// How long to wait for an answer; `None` is what fits the command.
+    pub timeout: Option<Duration>,
     /// Which addresses are used.
     pub family: Family,
     /// The table `dnsbl`: own zones, keys, and lists that are switched off.
@@ -169,7 +187,7 @@ impl Default for Values {
             progress: true,
             audience: Audience::Both,
             resolver: Vec::new(),
-            timeout: Duration::from_secs(5),
+            timeout: None,
             family: Family::Any,
             dnsbl: source::Choice::default(),
         }
@@ -238,8 +256,13 @@ fn name_servers(slot: &mut Vec<SocketAddr>, text: &str) -> Option<()> {
     Some(())
 }
 
-fn wait(slot: &mut Duration, text: &str) -> Option<()> {
-    *slot = Duration::from_secs_f64(text.parse().ok().filter(|n| WAITS.contains(n))?);
+fn wait(slot: &mut Option<Duration>, text: &str) -> Option<()> {
+    *slot = match text {
+        "auto" => None,
+        text => Some(Duration::from_secs_f64(
+            text.parse().ok().filter(|n| WAITS.contains(n))?,
+        )),
+    };
     Some(())
 }
 
@@ -332,7 +355,10 @@ pub const KEYS: [Key; 11] = [
         flag: "--timeout",
         values: "seconds, from 0.01 to 3600",
         set: |v, s| wait(&mut v.timeout, s),
-        show: |v| v.timeout.as_secs_f64().to_string(),
+        show: |v| {
+            v.timeout
+                .map_or_else(|| "auto".to_owned(), |t| t.as_secs_f64().to_string())
+        },
     },
     Key {
         name: "family",

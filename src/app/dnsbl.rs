@@ -5,6 +5,7 @@ mod plan;
 mod show;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -27,6 +28,9 @@ use show::Show;
 /// Subjects that are asked about at the same time; each has its lists open at once, and the
 /// resolver's window bounds the sum.
 const AT_ONCE: usize = 8;
+
+/// How long a list may take to answer.
+const WAIT: Duration = Duration::from_secs(5);
 
 pub(super) fn run(command: &Dnsbl, context: &Context) -> Exit {
     if command.catalogue {
@@ -58,7 +62,7 @@ pub(super) fn run(command: &Dnsbl, context: &Context) -> Exit {
         }
     };
     let manner = Manner {
-        wait: values.timeout,
+        wait: values.timeout.unwrap_or(WAIT),
         probe: command.probe_lists,
         force: command.force,
     };

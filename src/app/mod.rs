@@ -2,6 +2,7 @@
 //! exit code. Only this room writes to standard output and standard error.
 
 mod bulk;
+mod check;
 mod config;
 mod dnsbl;
 mod explain;
@@ -69,6 +70,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Explain(command)) => explain::run(&command, &context),
         Some(Command::Dnsbl(command)) => dnsbl::run(&command, &context),
         Some(Command::Route(command)) => route::run(&command, &context),
+        Some(Command::Check(command)) => check::run(&command, &context),
         Some(Command::Config) => config::run(&context),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

@@ -327,3 +327,28 @@ fn dialogues(what: &Checkup, paint: Painter) -> String {
     }
     page.finish()
 }
+
+/// The sums over many targets.
+pub fn summary(verdicts: &[(&str, u64)], findings: &[(&str, u64)], paint: Painter) -> String {
+    let total: u64 = verdicts.iter().map(|(_, count)| count).sum();
+    let of: Vec<_> = verdicts
+        .iter()
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
+    let mut page = Page::new(paint);
+    page.wrap(
+        Style::Strong,
+        1,
+        &format!(" {total} targets: {}", of.join(", ")),
+    );
+    let mut text = page.finish();
+    if !findings.is_empty() {
+        let mut table = Table::new(paint, &["finding", "targets"]);
+        for (code, count) in findings {
+            table.row(&[(*code).to_string(), count.to_string()]);
+        }
+        text.push('\n');
+        text.push_str(&table.finish());
+    }
+    text
+}

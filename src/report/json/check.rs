@@ -54,7 +54,7 @@ pub fn error(out: &mut String, target: &str, why: &str) {
 }
 
 /// Appends one line: how many targets had which verdict and finding.
-pub fn summary(out: &mut String, verdicts: &[(&'static str, u64)], findings: &[(String, u64)]) {
+pub fn summary(out: &mut String, verdicts: &[(&'static str, u64)], findings: &[(&str, u64)]) {
     let mut object = Object::new(out);
     object.id("schema", Some(SUMMARY_SCHEMA));
     object.object("verdicts", |object| {
