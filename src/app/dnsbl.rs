@@ -30,7 +30,7 @@ use show::Show;
 const AT_ONCE: usize = 8;
 
 /// How long a list may take to answer.
-const WAIT: Duration = Duration::from_secs(5);
+pub(super) const WAIT: Duration = Duration::from_secs(5);
 
 pub(super) fn run(command: &Dnsbl, context: &Context) -> Exit {
     if command.catalogue {

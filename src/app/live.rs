@@ -38,7 +38,7 @@ impl Live {
             resolver: Resolver::new(&servers),
             choice: values.dnsbl.clone(),
             manner: Manner {
-                wait: values.timeout,
+                wait: values.timeout.unwrap_or(super::dnsbl::WAIT),
                 probe: false,
                 force: false,
             },

@@ -1,1 +1,291 @@
+//! Whole checks: a scripted DNS and played servers on loopback.
 
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::bounce::cause::Cause;
+use crate::dns::world::{Entry, World};
+use crate::dns::{Data, Name};
+use crate::smtp::Stage;
+use crate::smtp::played::{Act, Played, Stage as Theatre, lines};
+
+fn world() -> World {
+    let mx = |host: &str| Entry {
+        data: vec![Data::Mx {
+            preference: 10,
+            exchange: Name::parse(host).unwrap(),
+        }],
+        ..Entry::default()
+    };
+    World::new()
+        .name("x.test", mx("mx.x.test"))
+        .name("gone.test", mx("nowhere.test"))
+        .addresses("mx.x.test", &["127.0.0.1"])
+}
+
+fn options(theatre: &Theatre) -> Options {
+    let mut options = Options::at(chrono::Utc::now());
+    options.port = theatre.at.port();
+    options.helo = Some("probe.example.org".to_string());
+    options.timeout = Duration::from_secs(1);
+    options
+}
+
+async fn check(theatre: &Theatre, target: &str, tune: fn(&mut Options)) -> Checkup {
+    let mut options = options(theatre);
+    tune(&mut options);
+    let checker = Checker::new(world(), options);
+    checker.check(&Target::parse(target).unwrap()).await
+}
+
+fn codes(checkup: &Checkup) -> Vec<&'static str> {
+    checkup.findings.iter().map(|f| f.code).collect()
+}
+
+fn good() -> Played {
+    Played::announcing(&[
+        "PIPELINING",
+        "8BITMIME",
+        "DSN",
+        "SMTPUTF8",
+        "ENHANCEDSTATUSCODES",
+    ])
+}
+
+#[tokio::test]
+async fn what_is_no_mail_server_is_told_in_bounded_time() {
+    let forty: Vec<_> = (0..40).map(|_| "line").collect();
+    for (act, code, answer) in [
+        (Act::Silence, "server-silent", Answer::No),
+        (Act::Close, "connection-closed", Answer::No),
+        (Act::Reset, "connection-reset", Answer::No),
+        (
+            Act::Say("SSH-2.0-OpenSSH_9.2p1".into()),
+            "not-smtp",
+            Answer::No,
+        ),
+        (
+            Act::Endless("220-more\r\n".into()),
+            "protocol-broken",
+            Answer::No,
+        ),
+        (
+            Act::Drip("220 slow".repeat(99), Duration::from_millis(50)),
+            "server-silent",
+            Answer::No,
+        ),
+        (Act::Say(lines(220, &forty)), "no-starttls", Answer::Yes),
+        (
+            Act::Last("554 5.7.1 go away, 127.0.0.1 is listed at bl.test".into()),
+            "dnsbl",
+            Answer::No,
+        ),
+        (
+            Act::Last("421 4.3.2 shutting down".into()),
+            "server-temporary-failure",
+            Answer::Unknown,
+        ),
+    ] {
+        let shown = format!("{act:?}");
+        let theatre = Played::greeting(act).start().await.unwrap();
+        let started = Instant::now();
+        let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+        assert!(started.elapsed() < Duration::from_secs(4), "{shown}");
+        assert!(
+            codes(&checkup).contains(&code),
+            "{shown}: {:?}",
+            codes(&checkup)
+        );
+        assert_eq!(checkup.answer, answer, "{shown}: {}", checkup.headline);
+        assert!(checkup.headline.contains("x.test"), "{}", checkup.headline);
+    }
+}
+
+#[tokio::test]
+async fn a_dangling_mx_and_a_domain_that_does_not_exist_need_no_server() {
+    let theatre = good().start().await.unwrap();
+    assert!(codes(&check(&theatre, "gone.test", |_| {}).await).contains(&"mx-dangling"));
+    let checkup = check(&theatre, "bob@not.test", |_| {}).await;
+    assert_eq!(
+        checkup.headline,
+        "Mail to bob@not.test cannot arrive: the domain not.test does not exist"
+    );
+    assert!(theatre.heard().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_ever_sent_and_everything_is_taken_back() {
+    let theatre = good().start().await.unwrap();
+    let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+    assert_eq!(checkup.answer, Answer::Yes, "{}", checkup.headline);
+    assert_eq!(
+        theatre.heard(),
+        [
+            "*connect*",
+            "EHLO probe.example.org",
+            "MAIL FROM:<postmaster@probe.example.org>",
+            "RCPT TO:<bob@x.test>",
+            "RSET",
+            "QUIT"
+        ]
+    );
+    let stages: Vec<_> = checkup.servers[0].steps.iter().map(|s| s.stage).collect();
+    assert_eq!(
+        stages,
+        [
+            Stage::Connect,
+            Stage::Banner,
+            Stage::Ehlo,
+            Stage::Mail,
+            Stage::Rcpt,
+            Stage::Rset,
+            Stage::Quit
+        ]
+    );
+}
+
+#[tokio::test]
+async fn after_five_refusals_the_conversation_is_begun_anew() {
+    let theatre = good()
+        .says("RCPT", "550 5.1.1 no such user")
+        .start()
+        .await
+        .unwrap();
+    let checker = std::sync::Arc::new(Checker::new(world(), options(&theatre)));
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..23 {
+        let checker = checker.clone();
+        let target = Target::parse(&format!("u{n}@x.test")).unwrap();
+        tasks.spawn(async move { checker.check(&target).await });
+    }
+    while let Some(checkup) = tasks.join_next().await {
+        let probe = checkup.unwrap().servers[0].recipient.clone().unwrap();
+        assert_eq!(probe.outcome, Outcome::Rejected);
+        assert_eq!(probe.judgement.unwrap().cause, Cause::UserUnknown);
+    }
+    let heard = theatre.heard();
+    let mut refusals = 0;
+    for line in &heard {
+        refusals = if line == "*connect*" {
+            0
+        } else {
+            refusals + usize::from(line.starts_with("RCPT"))
+        };
+        assert!(refusals <= 5);
+    }
+    assert_eq!(heard.iter().filter(|l| l.starts_with("RCPT")).count(), 23);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_in_between_is_met_again() {
+    let theatre = good()
+        .on(
+            "RCPT",
+            &[
+                Act::Say("250 ok".into()),
+                Act::Last("421 4.7.0 too much".into()),
+            ],
+        )
+        .start()
+        .await
+        .unwrap();
+    let checker = std::sync::Arc::new(Checker::new(world(), options(&theatre)));
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..4 {
+        let checker = checker.clone();
+        let target = Target::parse(&format!("u{n}@x.test")).unwrap();
+        tasks.spawn(async move { checker.check(&target).await });
+    }
+    while let Some(checkup) = tasks.join_next().await {
+        let probe = checkup.unwrap().servers[0].recipient.clone().unwrap();
+        assert!(matches!(
+            probe.outcome,
+            Outcome::Accepted | Outcome::Deferred
+        ));
+    }
+}
+
+#[tokio::test]
+async fn greylisting_is_waited_for_only_on_request() {
+    let grey = || {
+        good().on(
+            "RCPT",
+            &[
+                Act::Say("451 4.7.1 Greylisted, come back in 1 second".into()),
+                Act::Say("250 ok".into()),
+            ],
+        )
+    };
+    let theatre = grey().start().await.unwrap();
+    let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+    assert_eq!(checkup.answer, Answer::Unknown);
+    assert!(codes(&checkup).contains(&"greylisted"));
+    // A conversation of its own answers the second time, so the script counts by connection.
+    let theatre = good()
+        .on(
+            "RCPT",
+            &[Act::Say(
+                "451 4.7.1 Greylisted, come back in 1 second".into(),
+            )],
+        )
+        .start()
+        .await
+        .unwrap();
+    let started = Instant::now();
+    let wait: fn(&mut Options) = |o| o.wait = Some(Duration::from_secs(2));
+    let checkup = check(&theatre, "bob@x.test", wait).await;
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert_eq!(checkup.answer, Answer::Unknown);
+    assert!(theatre.heard().iter().filter(|l| *l == "*connect*").count() > 1);
+}
+
+#[tokio::test]
+async fn who_takes_everything_is_found_out() {
+    let theatre = good().start().await.unwrap();
+    let everything: fn(&mut Options) = |o| o.catch_all = true;
+    let checkup = check(&theatre, "bob@x.test", everything).await;
+    assert_eq!(
+        checkup.servers[0].recipient.as_ref().unwrap().catch_all,
+        Some(true)
+    );
+    let picky = good()
+        .says("RCPT", "550 5.1.1 no")
+        .says("RCPT TO:<bob@", "250 ok");
+    let theatre = picky.start().await.unwrap();
+    let checkup = check(&theatre, "bob@x.test", everything).await;
+    assert_eq!(
+        checkup.servers[0].recipient.as_ref().unwrap().catch_all,
+        Some(false)
+    );
+    assert_eq!(checkup.answer, Answer::Yes);
+}
+
+#[tokio::test]
+async fn a_refused_sender_says_nothing_about_the_mailbox() {
+    let theatre = good()
+        .says("MAIL", "550 5.1.8 sender domain does not exist")
+        .start()
+        .await
+        .unwrap();
+    let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+    let probe = checkup.servers[0].recipient.as_ref().unwrap();
+    assert_eq!((probe.outcome, probe.at_mail), (Outcome::Unknown, true));
+    assert!(codes(&checkup).contains(&"sender-rejected"));
+    assert!(
+        checkup
+            .headline
+            .starts_with("Whether bob@x.test exists could not be asked")
+    );
+}
+
+#[tokio::test]
+async fn an_open_relay_is_told_from_a_server_that_takes_its_own_only() {
+    let test: fn(&mut Options) = |o| o.relay_test = true;
+    let theatre = good().start().await.unwrap();
+    assert!(codes(&check(&theatre, "x.test", test).await).contains(&"open-relay"));
+    let own = good()
+        .says("RCPT", "554 5.7.1 relay denied")
+        .says("RCPT TO:<postmaster@x.test", "250 ok");
+    let theatre = own.start().await.unwrap();
+    assert!(codes(&check(&theatre, "x.test", test).await).contains(&"no-relay"));
+}

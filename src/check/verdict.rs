@@ -322,7 +322,14 @@ pub(super) fn conclude(checkup: &mut Checkup, blocked: bool, elsewhere: bool) {
     checkup
         .findings
         .sort_by_key(|f| std::cmp::Reverse(f.severity));
-    checkup.findings.dedup();
+    // Both addresses of a server say the same.
+    let mut told: Vec<Finding> = Vec::new();
+    for finding in checkup.findings.drain(..) {
+        if !told.contains(&finding) {
+            told.push(finding);
+        }
+    }
+    checkup.findings = told;
     let servers = &checkup.servers;
     let met: Vec<_> = servers
         .iter()

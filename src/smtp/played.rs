@@ -159,7 +159,9 @@ impl Played {
         let mut counts = vec![0; self.rules.len() + self.inner.len()];
         if self.implicit {
             let mut tls = self.acceptor()?.accept(tcp).await?;
-            self.act(&self.greeting, &mut tls).await?;
+            if self.act(&self.greeting, &mut tls).await? {
+                return Ok(());
+            }
             return self
                 .converse(&mut tls, true, &mut Vec::new(), &mut counts, notes)
                 .await
@@ -168,7 +170,9 @@ impl Played {
         if let Act::Reset = self.greeting {
             return tcp.set_zero_linger();
         }
-        self.act(&self.greeting, &mut tcp).await?;
+        if self.act(&self.greeting, &mut tcp).await? {
+            return Ok(());
+        }
         let mut held = Vec::new();
         let next = self
             .converse(&mut tcp, false, &mut held, &mut counts, notes)

@@ -35,7 +35,7 @@ pub fn check(what: &Checkup, paint: Painter, detail: Detail) -> String {
     let (style, glyph) = look(what);
     page.glyph(style, glyph).put(Style::Plain, " ");
     if detail == Detail::Brief {
-        page.put_cut(Style::Strong, &what.headline).end();
+        page.put(Style::Strong, &what.headline).end();
         return page.finish();
     }
     page.wrap(Style::Strong, 2, &what.headline);
