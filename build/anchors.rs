@@ -5,19 +5,23 @@ use std::collections::BTreeSet;
 use regex_syntax::hir::{Hir, HirKind};
 
 /// More groups would hardly save a match.
-const GROUPS: usize = 3;
+const GROUPS: usize = 5;
 /// So many literals at most may be spelled out from classes and options.
 const EXACT: usize = 16;
 /// An anchor of this length tells enough.
 const LONG: usize = 5;
 /// So many anchors, each of at least so many bytes, may be in a group beside the best one.
-const FURTHER: (usize, usize) = (24, 4);
+const FURTHER: (usize, usize) = (48, 3);
 /// A literal shorter than this is no anchor.
 const ANCHOR: usize = 3;
 
 /// The groups worth scanning for: the best one, and a few more that spare a match.
 pub(crate) fn of(hir: &Hir) -> Vec<BTreeSet<Vec<u8>>> {
-    let mut all = groups(hir);
+    let whole = groups(hir);
+    let mut all: Vec<_> = whole.iter().flat_map(words).collect();
+    if all.is_empty() {
+        all = whole;
+    }
     all.sort_by_key(cost);
     all.dedup();
     let further = |group: &BTreeSet<Vec<u8>>| {
@@ -31,10 +35,115 @@ pub(crate) fn of(hir: &Hir) -> Vec<BTreeSet<Vec<u8>>> {
         .collect()
 }
 
-/// How unselective a group is: many or short literals let many texts pass.
+/// The same group in single words: a literal of several words needs each of them, and words are
+/// shared by many patterns, which keeps the table of the scan small. Nothing remains of a group
+/// in which some literal has no word that is long enough.
+fn words(group: &BTreeSet<Vec<u8>>) -> Vec<BTreeSet<Vec<u8>>> {
+    let split = |literal: &[u8]| -> Vec<Vec<u8>> {
+        let words = literal
+            .split(|b| *b == b' ')
+            .filter(|word| word.len() >= ANCHOR);
+        words.map(<[u8]>::to_vec).collect()
+    };
+    let mut literals = group.iter();
+    if let (Some(only), None) = (literals.next(), literals.next()) {
+        return split(only)
+            .into_iter()
+            .map(|word| BTreeSet::from([word]))
+            .collect();
+    }
+    let best = |literal: &Vec<u8>| {
+        split(literal)
+            .into_iter()
+            .max_by_key(|word| (!is_common(word), word.len()))
+    };
+    group
+        .iter()
+        .map(best)
+        .collect::<Option<_>>()
+        .into_iter()
+        .collect()
+}
+
+/// Words that stand in most refusals: poor anchors.
+const COMMON: &[&str] = &[
+    "access",
+    "account",
+    "accept",
+    "address",
+    "because",
+    "block",
+    "client",
+    "connect",
+    "connection",
+    "deliver",
+    "delivery",
+    "den",
+    "denied",
+    "does",
+    "domain",
+    "error",
+    "exist",
+    "fail",
+    "for",
+    "found",
+    "from",
+    "has",
+    "here",
+    "host",
+    "invalid",
+    "limit",
+    "list",
+    "listed",
+    "local",
+    "mail",
+    "mailbox",
+    "message",
+    "not",
+    "permanent",
+    "please",
+    "policy",
+    "recipient",
+    "refus",
+    "reject",
+    "relay",
+    "remote",
+    "see",
+    "send",
+    "sender",
+    "sent",
+    "server",
+    "service",
+    "size",
+    "spam",
+    "that",
+    "the",
+    "this",
+    "unknown",
+    "user",
+    "using",
+    "was",
+    "with",
+    "your",
+    "try",
+    "again",
+    "later",
+];
+
+fn is_common(word: &[u8]) -> bool {
+    let stem = |ending: &[u8]| word.strip_suffix(ending).is_some_and(listed);
+    listed(word) || stem(b"s") || stem(b"ed") || stem(b"ing")
+}
+
+fn listed(word: &[u8]) -> bool {
+    COMMON.iter().any(|common| common.as_bytes() == word)
+}
+
+/// How unselective a group is: many, short or common literals let many texts pass.
 fn cost(group: &BTreeSet<Vec<u8>>) -> usize {
     let shortest = group.iter().map(Vec::len).min().unwrap_or(0);
-    group.len() * 2 + 24usize.saturating_sub(shortest * 2)
+    let common = group.iter().filter(|word| is_common(word)).count();
+    group.len() * 2 + 24usize.saturating_sub(shortest * 2) + common * 12
 }
 
 /// Sets of literals of which each must have a member in every match.

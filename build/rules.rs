@@ -2,7 +2,7 @@
 //! with the literals that the scan needs.
 //!
 //! A pattern is a regular expression over folded text (see `src/bounce/classify/fold.rs`) in which
-//! `{name}` stands for a class of words from `words.toml`. Each pattern gets up to three *groups*
+//! `{name}` stands for a class of words from `words.toml`. Each pattern gets a few *groups*
 //! of literals: it can only match where every group has a hit. They are derived from the
 //! expression itself, so nobody has to keep them in step.
 
@@ -282,43 +282,44 @@ fn write(
     words: &BTreeMap<String, String>,
 ) -> Result<String, String> {
     let mut anchors: Vec<String> = Vec::new();
-    let mut postings: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    let mut postings: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut further: Vec<String> = Vec::new();
     for (number, unit) in units.iter().enumerate() {
-        for (bit, group) in unit.groups.iter().enumerate() {
+        let mut others = String::new();
+        for (rank, group) in unit.groups.iter().enumerate() {
+            let mut ids = Vec::new();
             for literal in group {
                 let text = String::from_utf8(literal.clone())
                     .map_err(|_| format!("{}: a literal is no text", unit.regex))?;
-                let id = *known.entry(text.clone()).or_insert_with(|| {
+                ids.push(*known.entry(text.clone()).or_insert_with(|| {
                     anchors.push(text);
                     anchors.len() - 1
-                });
-                let list = postings.entry(id).or_default();
-                if !list.contains(&(number, bit)) {
-                    list.push((number, bit));
+                }));
+            }
+            if rank == 0 {
+                for id in ids {
+                    postings.entry(id).or_default().push(number);
                 }
+            } else {
+                let _ = write!(others, "&{},", emit::numbers(ids));
             }
         }
+        further.push(others);
     }
     let mut out = literals::table("ANCHORS", &anchors)?;
+    let lists = (0..anchors.len()).map(|id| postings.get(&id).map_or(&[][..], Vec::as_slice));
     let mut starts = vec![0];
-    let mut flat = String::new();
-    let mut count = 0;
-    for id in 0..anchors.len() {
-        for (unit, bit) in postings.get(&id).into_iter().flatten() {
-            let _ = write!(flat, "({unit},{}),", 1 << bit);
-            count += 1;
-        }
-        starts.push(count);
+    for list in lists.clone() {
+        starts.push(starts.last().unwrap_or(&0) + list.len());
     }
     let _ = writeln!(
         out,
-        "/// Where the postings of each anchor begin.\nstatic STARTS: &[u16] = &{};",
-        emit::numbers(starts)
-    );
-    let _ = writeln!(
-        out,
-        "/// Anchor to (unit, bit of its group).\nstatic POSTINGS: &[(u16, u8)] = &[{flat}];"
+        "/// Where the units of each anchor begin.\nstatic STARTS: &[u16] = &{};\n\
+         /// Units by anchor: those of whose first group it is a member.\n\
+         static POSTINGS: &[u16] = &{};",
+        emit::numbers(starts),
+        emit::numbers(lists.flatten())
     );
     let _ = writeln!(out, "static RULES: &[Rule] = &[");
     for rule in rules {
@@ -359,14 +360,11 @@ fn write(
         );
     }
     let _ = writeln!(out, "];\nstatic UNITS: &[Unit; {}] = &[", units.len());
-    for unit in units {
+    for (unit, further) in units.iter().zip(&further) {
         let _ = writeln!(
             out,
-            "Unit {{ rule: {}, pieces: {}, groups: {}, regex: {:?} }},",
-            unit.rule,
-            unit.pieces,
-            (1u32 << unit.groups.len()) - 1,
-            unit.regex
+            "Unit {{ rule: {}, pieces: {}, further: &[{further}], regex: {:?} }},",
+            unit.rule, unit.pieces, unit.regex
         );
     }
     let _ = writeln!(out, "];");

@@ -287,6 +287,8 @@ impl Folder {
                     }
                     continue;
                 }
+                // ".zip" is a word about files, not the end of a sentence.
+                b'.' if !tail.is_empty() && matches!(self.words.last(), None | Some(b' ')) => {}
                 b'.' | b':' | b'!' | b'?' if tail.is_empty() => self.stop(*byte),
                 b'-' | b'_' | b'=' | b'~' | b'#' | b'\\' | b'^' | b'$' => self.push(b' '),
                 _ => self.words.push(*byte),

@@ -132,6 +132,11 @@ impl<'a> Facts<'a> {
                 .into_iter()
                 .flatten()
                 .any(codes::expired);
+        // The reply itself says that time is over: its class tells nothing more.
+        let over = self.reply.enhanced.is_some_and(codes::expired);
+        if let Some(cause) = over.then_some(Cause::DeliveryExpired) {
+            return (cause, Confidence::Medium, None);
+        }
         if let Some((cause, _)) = in_reply.or(in_report) {
             return (cause, Confidence::Low, None);
         }

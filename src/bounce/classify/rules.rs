@@ -1,8 +1,8 @@
 //! The rules: which cause the words of a text tell. Written in `src/data/rules/*.toml`, made into
 //! tables by `build/rules.rs`.
 //!
-//! One scan over the folded text finds the anchors; a pattern of which every group of anchors was
-//! met is a candidate; candidates are tried from the heaviest rule down, and the first that
+//! One scan over the folded text finds the anchors; a pattern of which every group of anchors has
+//! a member in the text is a candidate; candidates are tried from the heaviest rule down, and the first that
 //! matches decides. A regular expression is compiled when it is a candidate for the first time.
 
 use std::sync::OnceLock;
@@ -44,8 +44,8 @@ struct Unit {
     rule: u16,
     /// Looks at the replaced pieces instead of the words.
     pieces: bool,
-    /// One bit per group of anchors, all set.
-    groups: u8,
+    /// Groups of anchors beside the one that led here; each must have a member in the text.
+    further: &'static [&'static [u16]],
     regex: &'static str,
 }
 
@@ -70,35 +70,51 @@ static COMPILED: [OnceLock<Option<Regex>>; UNITS.len()] = [const { OnceLock::new
 static FORBIDDING: [OnceLock<Option<Regex>>; RULES.len()] =
     [const { OnceLock::new() }; RULES.len()];
 
-const BLOCKS: usize = UNITS.len().div_ceil(64);
+/// A set of small numbers.
+struct Bits<const N: usize>([u64; N]);
+
+impl<const N: usize> Bits<N> {
+    /// Puts a number in; true when it was not there.
+    fn insert(&mut self, number: usize) -> bool {
+        let bit = 1 << (number % 64);
+        let Some(block) = self.0.get_mut(number / 64) else {
+            return false;
+        };
+        let new = *block & bit == 0;
+        *block |= bit;
+        new
+    }
+
+    fn contains(&self, number: usize) -> bool {
+        self.0
+            .get(number / 64)
+            .is_some_and(|block| block >> (number % 64) & 1 == 1)
+    }
+}
 
 /// The heaviest rule that the text matches.
 pub(super) fn first(text: &Folded, setting: &Setting<'_>) -> Option<&'static Rule> {
-    let mut met = [0u8; UNITS.len()];
-    let mut candidates = [0u64; BLOCKS];
+    let mut met = Bits([0; ANCHORS.len().div_ceil(64)]);
+    let mut candidates = Bits([0; UNITS.len().div_ceil(64)]);
     ANCHORS.each(text.all(), |anchor, _| {
-        let range = STARTS.get(anchor).zip(STARTS.get(anchor + 1));
-        let postings = range.and_then(|(&from, &to)| POSTINGS.get(from.into()..to.into()));
-        for &(unit, bit) in postings.unwrap_or_default() {
-            let unit = usize::from(unit);
-            if let (Some(met), Some(groups)) =
-                (met.get_mut(unit), UNITS.get(unit).map(|u| u.groups))
-            {
-                *met |= bit;
-                if *met == groups
-                    && let Some(block) = candidates.get_mut(unit / 64)
-                {
-                    *block |= 1 << (unit % 64);
-                }
+        if met.insert(anchor) {
+            let range = STARTS.get(anchor).zip(STARTS.get(anchor + 1));
+            let units = range.and_then(|(&from, &to)| POSTINGS.get(from.into()..to.into()));
+            for &unit in units.unwrap_or_default() {
+                candidates.insert(unit.into());
             }
         }
     });
-    for (number, &block) in candidates.iter().enumerate() {
+    for (number, &block) in candidates.0.iter().enumerate() {
         let mut left = block;
         while left != 0 {
-            let unit = number * 64 + left.trailing_zeros() as usize;
+            let index = number * 64 + left.trailing_zeros() as usize;
             left &= left - 1;
-            if let Some(rule) = matching(unit, text, setting) {
+            let unit = UNITS.get(index)?;
+            let possible = |group: &&[u16]| group.iter().any(|&id| met.contains(id.into()));
+            if unit.further.iter().all(possible)
+                && let Some(rule) = matching(index, text, setting)
+            {
                 return Some(rule);
             }
         }

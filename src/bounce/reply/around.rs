@@ -283,6 +283,9 @@ const HOST_MARKS: &[&str] = &[
 
 /// The server that speaks, as far as the text before the reply names it.
 pub(super) fn speaker(before: &str) -> (Option<&str>, Option<IpAddr>) {
+    if before.len() < FRAME {
+        return (None, None);
+    }
     let lower = before.to_ascii_lowercase();
     for mark in HOST_MARKS {
         if let Some(at) = lower.rfind(mark) {
