@@ -4,6 +4,7 @@
 use crate::route::Origin;
 use crate::route::hop::{Hop, Role};
 use crate::route::net::{self, Trust, Zone};
+use crate::route::received::words;
 
 /// What the walk from the top found.
 #[derive(Debug, Default)]
@@ -29,7 +30,9 @@ pub(crate) fn walk(hops: &[Hop], trust: &[Trust]) -> Border {
         let (Some(lower), Some(upper)) = (hops.get(below), hops.get(lowest)) else {
             break;
         };
-        if confirms(lower, upper) == Some(false) {
+        // What the border's server says of itself speaks for no outsider.
+        let inside = border.at != Some(lowest);
+        if confirms(lower, upper, inside) == Some(false) {
             border.broken = Some(below);
             break;
         }
@@ -37,6 +40,16 @@ pub(crate) fn walk(hops: &[Hop], trust: &[Trust]) -> Border {
     }
     border.origin = origin(hops, lowest, own_down_to);
     border
+}
+
+impl Border {
+    /// The origin as far as the hops above this index tell.
+    pub(crate) fn origin_above(&self, hops: &[Hop], index: usize) -> Option<Origin> {
+        if self.origin.as_ref().is_some_and(|o| o.hop > index + 1) {
+            return self.origin.clone();
+        }
+        origin(hops, index + 1, self.at.unwrap_or(0))
+    }
 }
 
 /// The topmost hop whose client is an outsider.
@@ -82,7 +95,7 @@ fn crossing(hops: &[Hop], trust: &[Trust]) -> Option<usize> {
 }
 
 /// Whether the upper line names the server that wrote the lower one; none when it cannot tell.
-pub(crate) fn confirms(lower: &Hop, upper: &Hop) -> Option<bool> {
+fn confirms(lower: &Hop, upper: &Hop, inside: bool) -> Option<bool> {
     if lower.inner || upper.inner || lower.unparsed || upper.unparsed {
         return None;
     }
@@ -112,6 +125,7 @@ pub(crate) fn confirms(lower: &Hop, upper: &Hop) -> Option<bool> {
     }
     // Inside one organisation servers are renamed and sit behind one address.
     if let (Some(one), Some(other)) = (by, upper.by.best_name())
+        && inside
         && net::same_organisation(one, other)
     {
         return Some(true);
@@ -141,7 +155,9 @@ fn origin(hops: &[Hop], lowest: usize, own_down_to: usize) -> Option<Origin> {
                 .find(|(_, h)| h.from.best_name().is_some() || h.is_local_submission())
         });
     let (i, hop) = found?;
-    let host = hop.from.best_name().map(str::to_owned);
+    // An address for a HELO name is no name of the host.
+    let named = |n: &&str| words::address(n).is_none();
+    let host = hop.from.best_name().filter(named).map(str::to_owned);
     let own_host = || hop.by.best_name().map(str::to_owned);
     let host = host.or_else(|| hop.is_local_submission().then(own_host).flatten());
     Some(Origin {

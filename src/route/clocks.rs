@@ -276,6 +276,31 @@ fn settle(hops: &mut [Hop], clocks: &[Clock], result: &mut Clocks) {
     result.slowest = slowest.map(|(_, i)| i);
 }
 
+/// Takes back the delays of the hops up to this index, and the one that counts from them.
+pub(crate) fn forget(hops: &mut [Hop], made_up: usize) {
+    for hop in hops.iter_mut().take(made_up + 1) {
+        hop.took_s = None;
+    }
+    for (i, hop) in hops.iter_mut().enumerate().skip(made_up + 1) {
+        if i.saturating_sub(hop.took_over) <= made_up {
+            hop.took_s = None;
+        }
+    }
+}
+
+/// The figures over the delays that are left.
+pub(crate) fn figures(hops: &[Hop]) -> Clocks {
+    let took = || hops.iter().enumerate().filter_map(|(i, h)| Some((i, h.took_s?)));
+    let waited_s = took().map(|(_, t)| t).sum();
+    let slowest = took().filter(|(_, t)| *t > 0).max_by_key(|(i, t)| (*t, std::cmp::Reverse(*i)));
+    Clocks {
+        total_s: took().next().map(|_| waited_s),
+        waited_s,
+        slowest: slowest.map(|(i, _)| i),
+        clashes: Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

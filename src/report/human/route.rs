@@ -26,7 +26,7 @@ pub struct Look<'l> {
 
 /// Columns of the table: number, roles; the rest is shared out.
 const ROLES_AT: usize = 5;
-const NAMES_AT: usize = 16;
+const NAMES_AT: usize = 18;
 /// The duration and its bar.
 const TOOK: usize = 17;
 const BAR: usize = 7;
@@ -233,7 +233,8 @@ fn took(page: &mut Page, hop: &Hop, most: i64) {
         let text = match (hop.time, hop.delay_s) {
             (None, _) => "no time",
             (Some(t), _) if !t.is_sure() => "no zone",
-            (_, Some(_)) => "clock wrong",
+            (_, Some(delay)) if delay < 0 || hop.clock_off_s.is_some() => "clock wrong",
+            (_, Some(_)) => "not known",
             (_, None) => "-",
         };
         page.put(Style::Dim, text);

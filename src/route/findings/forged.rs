@@ -13,7 +13,8 @@ const FORGED: u32 = 3;
 const DOUBTFUL: u32 = 2;
 const HOUR_S: i64 = 3600;
 
-pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+/// Gives the index of the topmost line that looks made up.
+pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> Option<usize> {
     // Fields of the author: trace lines are put on top, so none of them can stand below these.
     let author = case.head.fields.iter().position(|f| {
         ["From", "Subject", "To", "Date"]
@@ -55,6 +56,8 @@ pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
         judge(case, i, hop, author, found);
     }
     helo(case, found);
+    let made_up = found.iter().filter(|f| matches!(f.code, "forged-line" | "impossible-line"));
+    made_up.filter_map(|f| f.hop?.checked_sub(1)).max()
 }
 
 fn judge(
@@ -255,11 +258,7 @@ fn helo(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     }
     let own_address = words::address(helo).is_some_and(|ip| Some(ip) == hop.by.ip);
     let own_name = helo.eq_ignore_ascii_case(by)
-        && !hop
-            .from
-            .rdns
-            .as_deref()
-            .is_some_and(|r| net::same_organisation(r, by));
+        && hop.from.rdns.as_deref().is_some_and(|r| !net::same_organisation(r, by));
     if own_address || own_name {
         let text = format!(
             "the stranger called itself {helo}, which is the receiver's own name: only forgers do that"

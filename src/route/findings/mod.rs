@@ -10,7 +10,7 @@ mod times;
 use crate::message::layer::Head;
 use crate::route::Route;
 use crate::route::border::Border;
-use crate::route::clocks::Clocks;
+use crate::route::clocks::{self, Clocks};
 use crate::route::hop::Hop;
 
 /// What the finders look at.
@@ -29,8 +29,8 @@ impl Case<'_, '_> {
     }
 }
 
-/// Findings of one kind are not repeated without end.
-const MAX_FINDINGS: usize = 200;
+/// Findings of one kind are not repeated without end; what is told often is no news.
+const MAX_OF_A_KIND: usize = 20;
 
 /// Collects the findings of all finders, weightiest first.
 pub(crate) fn collect(
@@ -41,21 +41,32 @@ pub(crate) fn collect(
     lost: usize,
 ) {
     let mut found = Vec::new();
-    let case = Case {
-        route,
-        head,
-        clocks,
-        border,
-        lost,
+    let made_up = {
+        let case = Case { route, head, clocks, border, lost };
+        forged::find(&case, &mut found)
     };
+    // What a made-up line says of origin and time counts for nothing.
+    if let Some(at) = made_up {
+        route.origin = border.origin_above(&route.hops, at);
+        clocks::forget(&mut route.hops, at);
+        let rest = clocks::figures(&route.hops);
+        route.total_s = rest.total_s;
+        route.waited_s = rest.waited_s;
+        route.slowest_hop = rest.slowest.and_then(|i| route.hops.get(i)).map(|h| h.n);
+    }
+    let case = Case { route, head, clocks, border, lost };
     let reason = times::find(&case, &mut found);
     path::find(&case, &mut found);
-    forged::find(&case, &mut found);
     session::find(&case, &mut found);
     sender::find(&case, &mut found);
     // Stable, so that findings of one weight keep the order of the finders.
     found.sort_by_key(|f| std::cmp::Reverse(f.severity));
-    found.truncate(MAX_FINDINGS);
+    let mut told: std::collections::HashMap<&'static str, usize> = std::collections::HashMap::new();
+    found.retain(|f| {
+        let times = told.entry(f.code).or_default();
+        *times += 1;
+        *times <= MAX_OF_A_KIND
+    });
     route.reason = reason;
     route.findings = found;
 }

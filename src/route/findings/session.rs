@@ -9,7 +9,9 @@ use crate::route::received::{session, words};
 pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     clear_text(case, found);
     weak(case, found);
-    if let Some(hop) = case.border.at.and_then(|at| case.hop(at)) {
+    // A server that talks to itself is no stranger.
+    let stranger = case.border.at.and_then(|at| case.hop(at));
+    if let Some(hop) = stranger.filter(|h| h.from.ip != h.by.ip) {
         names(hop, found);
     }
 }
@@ -91,7 +93,10 @@ fn names(hop: &Hop, found: &mut Vec<Finding>) {
             );
             say(Severity::Info, "no-rdns", Sureness::High, text);
         }
-        Some(rdns) if net::registered(helo).is_some() && !net::same_organisation(helo, rdns) => {
+        Some(rdns)
+            if net::registered(helo).is_some()
+                && net::registered(rdns).is_some()
+                && !net::same_organisation(helo, rdns) => {
             let text = format!(
                 "called itself {helo}, but its address belongs to {rdns}; usual for rented servers, and for forgers"
             );

@@ -207,6 +207,8 @@ fn with<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
         note_protocol(word, r);
         return;
     }
+    // `with ESMTP AUTH` instead of ESMTPA.
+    r.auth.authenticated |= last.is_some_and(|w| w.eq_ignore_ascii_case("AUTH"));
     let chosen = if session::protocol(first).is_some() {
         first
     } else if let Some(word) = last.filter(|w| session::protocol(w).is_some()) {
