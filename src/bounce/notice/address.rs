@@ -261,7 +261,7 @@ fn is_name(lead: &str) -> bool {
     });
     let capital = lead
         .trim_start_matches(['"', '\''])
-        .starts_with(|c: char| c.is_uppercase() || !c.is_ascii() || c.is_ascii_digit());
+        .starts_with(|c: char| c.is_uppercase() || !c.is_ascii());
     lead.len() <= 80
         && !lead.contains([':', '：', ';', '@', '=', '?', '!', '。'])
         && !sentence
@@ -376,6 +376,7 @@ mod tests {
                 "{line}"
             );
         }
+        assert_eq!(entry("550 unknown user <a@b.example>"), None);
         assert_eq!(entry("To: a@b.example"), None);
         assert_eq!(
             entry("Please write to the postmaster at a@b.example if so"),

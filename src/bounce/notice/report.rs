@@ -142,8 +142,9 @@ impl Building {
         let seen = self.seen.contains(&key);
         let named = self.seen.contains(&Key::Final);
         match key {
-            // Said twice of the same one.
-            Key::Final if seen => recipient(&pair.value) != self.draft.address,
+            // Within a group it may be said twice of the same one; two groups with one address are
+            // the members of an alias.
+            Key::Final if seen => fresh || recipient(&pair.value) != self.draft.address,
             Key::Original if seen => true,
             Key::Action | Key::Status if seen => fresh,
             _ => fresh && named && names_recipient,
@@ -367,6 +368,24 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn the_members_of_an_alias_are_told_apart_by_where_they_really_went() {
+        let r = read(
+            "Final-Recipient: RFC822; all@x.example\nX-Actual-Recipient: rfc822; a@b.example\nAction: failed\n\n\
+             Final-Recipient: RFC822; all@x.example\nX-Actual-Recipient: rfc822; c@d.example\nAction: failed\n",
+        );
+        let all: Vec<_> = r
+            .drafts
+            .iter()
+            .map(|d| (d.address.as_deref(), d.alias.as_deref()))
+            .collect();
+        let alias = Some("all@x.example");
+        assert_eq!(
+            all,
+            [(Some("a@b.example"), alias), (Some("c@d.example"), alias)]
+        );
     }
 
     #[test]

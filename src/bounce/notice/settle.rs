@@ -28,6 +28,9 @@ pub(super) fn settle(mut reading: Reading<'_>, known: &Known) -> (Vec<Draft>, Ve
     }
     for exchange in open {
         share(&mut drafts, |draft| {
+            if repeats(&exchange, draft) {
+                return;
+            }
             let words = Words::new(&exchange.words, exchange.at, voice_of(&exchange));
             take(
                 draft,
@@ -170,9 +173,17 @@ fn voice_of(exchange: &Exchange<'_>) -> Voice {
     }
 }
 
+/// Below the reply of the other server sendmail puts a summary of its own, which is often wrong:
+/// "User unknown" after any 550, "Service unavailable" after any 554.
+fn repeats(exchange: &Exchange<'_>, draft: &Draft) -> bool {
+    !exchange.remote && draft.has_remote()
+}
+
 fn give(drafts: &mut [Draft], i: usize, exchange: &Exchange<'_>) {
     let words = Words::new(&exchange.words, exchange.at, voice_of(exchange));
-    if let Some(draft) = drafts.get_mut(i) {
+    if let Some(draft) = drafts.get_mut(i)
+        && !repeats(exchange, draft)
+    {
         take(
             draft,
             exchange.command.filter(|_| exchange.remote),
