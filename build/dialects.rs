@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use crate::{emit, literals};
 
 /// The roles of phrases in the body, in the order of their bits; the label lists are apart.
-const ROLES: [&str; 14] = [
+const ROLES: [&str; 16] = [
     "cut",
     "delay",
     "final",
@@ -22,6 +22,8 @@ const ROLES: [&str; 14] = [
     "complaint",
     "vacation",
     "instruct",
+    "arrived",
+    "until",
 ];
 /// The roles of phrases in the subject.
 const SUBJECT_ROLES: [&str; 7] = [

@@ -9,7 +9,7 @@ use crate::message::{addresses, dates};
 use super::evidence::Evidence;
 use super::marks;
 use super::page::contains;
-use super::read::Prose;
+use super::prose::Prose;
 use super::{Notice, Quote, Statement, Voice, original, remote};
 
 /// A machine-readable feedback report.

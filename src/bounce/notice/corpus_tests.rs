@@ -180,7 +180,12 @@ fn measure(folder: &Path, score: &mut Score) {
 
 #[test]
 fn the_corpora_are_read() {
-    for name in ["seed", "realmta", "forwarded", "bounces/dev"] {
+    for (name, least) in [
+        ("seed", 100.0),
+        ("realmta", 99.5),
+        ("forwarded", 99.5),
+        ("bounces/dev", 98.5),
+    ] {
         let Some(folder) = corpus(name) else { continue };
         let mut score = Score::default();
         measure(&folder, &mut score);
@@ -192,6 +197,11 @@ fn the_corpora_are_read() {
             "{name}: reports {:?}, addresses {:?}, words {:?}, extra {}",
             score.reports, score.addresses, score.words, score.extra
         );
+        for (right, all) in [score.reports, score.addresses] {
+            #[expect(clippy::cast_precision_loss, reason = "some hundred mails")]
+            let percent = right as f64 * 100.0 / all as f64;
+            assert!(percent >= least, "{name}: {right} of {all}");
+        }
     }
 }
 

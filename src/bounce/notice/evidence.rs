@@ -5,7 +5,7 @@ use crate::message::layer::{Layer, Wrap};
 
 use super::marks::{self, DELAY, DELIVERED, EXPIRED, FINAL, Votes};
 use super::page::{contains, starts};
-use super::read::Prose;
+use super::prose::Prose;
 
 /// What the header says.
 #[derive(Debug, Default)]

@@ -4,16 +4,15 @@
 
 use crate::message::layer::{Field, Head};
 
-use super::page::{contains, lines};
+use super::page::contains;
 
 pub(super) use super::tables::{
-    AUTHOR, BEFORE, CHALLENGE, COMPLAINT, CUT, DELAY, DELIVERED, EXPANDED, EXPIRED, FAIL, FINAL,
-    INSTRUCT, RELAYED, S_ANSWER, S_AUTO, S_CHALLENGE, S_COMPLAINT, S_DELAYED, S_DELIVERED,
-    S_FAILED, VACATION,
+    ARRIVED, AUTHOR, BEFORE, CHALLENGE, COMPLAINT, CUT, DELAY, DELIVERED, EXPANDED, EXPIRED, FAIL,
+    FINAL, INSTRUCT, RELAYED, S_ANSWER, S_AUTO, S_CHALLENGE, S_COMPLAINT, S_DELAYED, S_DELIVERED,
+    S_FAILED, UNTIL, VACATION,
 };
 use super::tables::{
-    BODY, BODY_MEANS, DIALECTS, FROM, FROM_MEANS, HEAD_SHAPES, HEADS, REASON_LABELS,
-    RECIPIENT_LABELS, SUBJECT, SUBJECT_MEANS,
+    BODY, BODY_MEANS, DIALECTS, FROM, FROM_MEANS, HEAD_SHAPES, HEADS, SUBJECT, SUBJECT_MEANS,
 };
 
 /// More phrases than this are not kept; a notice says what it has to say with less.
@@ -224,147 +223,6 @@ impl Votes {
     }
 }
 
-/// What a label announces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Label {
-    /// The failed recipient.
-    Recipient,
-    /// Why.
-    Reason,
-    /// `To:`, which is as often a field of the original.
-    To,
-}
-
-/// The longest label that is looked up.
-const MAX_LABEL: usize = 80;
-
-/// Splits `label: value`, when the label announces a recipient or a reason.
-pub(super) fn label(body: &str) -> Option<(Label, &str)> {
-    let head = body.as_bytes().get(..MAX_LABEL).unwrap_or(body.as_bytes());
-    // The full-width colon begins with the byte 0xEF.
-    let at = memchr::memchr2_iter(b':', 0xEF, head).find(|&at| {
-        body.get(at..)
-            .is_some_and(|rest| rest.starts_with([':', '：']))
-    })?;
-    let colon = body.get(at..)?.chars().next()?;
-    let value = body.get(at + colon.len_utf8()..)?.trim_start();
-    let key = body.get(..at)?.trim_matches(|c: char| {
-        c.is_whitespace()
-            || matches!(
-                c,
-                '-' | '*' | '(' | '[' | '>' | '|' | '・' | '「' | '」' | '【' | '】'
-            )
-    });
-    // In Chinese and Japanese forms blanks are put between the letters of a label.
-    let mut low = [0; MAX_LABEL];
-    let low = low.get_mut(..key.len())?;
-    low.copy_from_slice(key.as_bytes());
-    low.make_ascii_lowercase();
-    let key = std::str::from_utf8(low).ok()?;
-    let has = |table: &[&str]| table.binary_search(&key).is_ok();
-    if has(RECIPIENT_LABELS) {
-        Some((Label::Recipient, value))
-    } else if has(REASON_LABELS) {
-        Some((Label::Reason, value))
-    } else if ["to", "an", "para", "pour"].contains(&key) {
-        Some((Label::To, value))
-    } else {
-        None
-    }
-}
-
-/// Where the returned message, or its header, begins in the text; its length when it does not.
-pub(super) fn original_start(text: &str, marks: &Marks) -> usize {
-    let by_phrase = marks
-        .all()
-        .iter()
-        .filter(|hit| hit.roles & CUT != 0)
-        .find_map(|hit| {
-            let line_start = text
-                .as_bytes()
-                .get(..hit.at)?
-                .iter()
-                .rposition(|b| matches!(b, b'\n' | b'\r'))
-                .map_or(0, |at| at + 1);
-            let before = text.get(line_start..hit.at)?.trim();
-            let after = text
-                .get(hit.end..)?
-                .split(['\n', '\r'])
-                .next()
-                .unwrap_or_default()
-                .trim();
-            let drawn = |s: &str| s.chars().all(|c| !c.is_alphanumeric());
-            // "This is a copy of the message" stands alone or between dashes; a sentence that goes
-            // on for long, or that has words before it, is no separator.
-            let short = after.chars().filter(|c| c.is_alphanumeric()).count() <= 32;
-            (drawn(before) && short && line_start > 0).then_some(line_start)
-        });
-    by_phrase.unwrap_or(text.len()).min(header_start(text))
-}
-
-/// Where a run of header fields begins that only a message has.
-fn header_start(text: &str) -> usize {
-    let mut run: Option<(usize, u32, bool)> = None;
-    for line in lines(text, 0, text.len()) {
-        if line.indent > 0 && run.is_some() && !line.is_blank() {
-            continue;
-        }
-        let name = line.body.split(':').next().unwrap_or_default();
-        let field = line.indent == 0 && line.body.len() > name.len() && is_field(name);
-        if !field {
-            run = None;
-            continue;
-        }
-        let strong = STRONG.iter().any(|s| s.eq_ignore_ascii_case(name));
-        let (at, count, sure) = run.unwrap_or((line.at, 0, false));
-        let (count, sure) = (count + 1, sure || strong);
-        if sure && count >= 3 {
-            return at;
-        }
-        run = Some((at, count, sure));
-    }
-    text.len()
-}
-
-/// Fields that stand in messages, not in forms.
-const STRONG: &[&str] = &[
-    "received",
-    "return-path",
-    "message-id",
-    "dkim-signature",
-    "mime-version",
-    "x-received",
-    "delivered-to",
-    "x-originating-ip",
-    "arc-seal",
-    "domainkey-signature",
-    "x-google-smtp-source",
-];
-
-fn is_field(name: &str) -> bool {
-    (2..=50).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        && (name.contains('-')
-            || STRONG.iter().any(|s| s.eq_ignore_ascii_case(name))
-            || ["from", "to", "cc", "subject", "date", "sender"]
-                .iter()
-                .any(|s| s.eq_ignore_ascii_case(name)))
-        && ![
-            "reporting-mta",
-            "final-recipient",
-            "original-recipient",
-            "arrival-date",
-            "remote-mta",
-            "diagnostic-code",
-            "last-attempt-date",
-            "received-from-mta",
-            "will-retry-until",
-            "x-actual-recipient",
-        ]
-        .iter()
-        .any(|s| s.eq_ignore_ascii_case(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,43 +232,6 @@ mod tests {
         let marks = Marks::scan("Your mail could not be delivered.\nRETRY TIMEOUT EXCEEDED");
         let roles = marks.roles(0, usize::MAX);
         assert!(roles & FINAL != 0 && roles & EXPIRED != 0 && roles & DELAY == 0);
-    }
-
-    #[test]
-    fn labels_are_known_in_several_languages() {
-        assert_eq!(
-            label("Recipient: [SMTP:a@b.example]"),
-            Some((Label::Recipient, "[SMTP:a@b.example]"))
-        );
-        assert_eq!(label("Diagnostic code : x"), Some((Label::Reason, "x")));
-        assert_eq!(label("Причина: нет"), Some((Label::Reason, "нет")));
-        assert_eq!(label("退信原因：x"), Some((Label::Reason, "x")));
-        assert_eq!(label("Subject: x"), None);
-        assert_eq!(label(&"é".repeat(500)), None);
-    }
-
-    #[test]
-    fn the_original_begins_at_a_separator_or_a_header() {
-        for (text, rest) in [
-            (
-                "x\n--- Below this line is a copy of the message.\n\ny",
-                "--- Below",
-            ),
-            ("x\n\nReceived: a\n\tb\nFrom: c\nTo: d\n", "Received"),
-            (
-                "x\nOriginal message headers:\n\nReceived: a",
-                "Original message",
-            ),
-            (
-                "x\nThis is a copy of the message that you sent to our customer service last week\n",
-                "",
-            ),
-            ("From: a\nTo: b\nSubject: c\nDate: d\n", ""),
-        ] {
-            let at = original_start(text, &Marks::scan(text));
-            assert!(text[at..].starts_with(rest), "{text}: {at}");
-            assert!(!rest.is_empty() || at == text.len(), "{text}: {at}");
-        }
     }
 
     #[test]

@@ -9,12 +9,20 @@ mod address;
 mod complaint;
 #[cfg(test)]
 mod corpus_tests;
+mod cut;
 mod draft;
 mod evidence;
+mod found;
+#[cfg(test)]
+mod hostile_tests;
 mod instead;
+mod labels;
 mod marks;
+mod merge;
 mod original;
 mod page;
+mod passage;
+mod prose;
 #[cfg(test)]
 mod prose_tests;
 mod read;

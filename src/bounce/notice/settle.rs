@@ -5,10 +5,11 @@ use crate::bounce::explanation::Remote;
 
 use super::Voice;
 use super::draft::{Draft, MAX_RECIPIENTS, Words};
+use super::found::{Entry, Known, Reading, Strength};
 use super::page::contains;
+use super::passage::is_service;
 use super::remote;
 use super::transcript::Exchange;
-use super::walk::{Entry, Known, Reading, Strength, is_service};
 
 /// Words about a notice as a whole are given to no more recipients than this.
 const MAX_SHARED: usize = 50;

@@ -5,103 +5,36 @@
 
 use crate::bounce::explanation::Action;
 
-use super::Voice;
 use super::address::{self, Shape};
-use super::draft::{MAX_RECIPIENTS, Words};
-use super::marks::{self, Label, Marks};
-use super::page::{Line, contains, lines, offset, part, starts, strip, tail};
-use super::remote;
-use super::transcript::{self, Dialogue};
+use super::draft::MAX_RECIPIENTS;
+use super::found::{Entry, Known, Reading, Strength};
+use super::labels::{self, Label};
+use super::marks::{self, Marks};
+use super::page::{Line, contains, lines, offset, starts, strip, tail};
+use super::transcript;
 
-/// More paragraphs than this are not kept.
-const MAX_LOOSE: usize = 400;
-
-/// Paragraphs that only say that something failed; the first ones say it best.
-pub(super) const MAX_PROSE: usize = 4;
-
-/// A recipient that the text names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry<'a> {
-    pub(super) address: &'a str,
-    pub(super) alias: Option<&'a str>,
-    pub(super) action: Option<Action>,
-    pub(super) words: Vec<Words>,
-    pub(super) strength: Strength,
-    indent: usize,
-}
-
-/// How sure it is that an address is the one that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Strength {
-    /// The only address of a paragraph about a failure.
-    Mentioned,
-    /// It stands behind words such as "could not be delivered to".
-    Told,
-    /// It stands alone, in front of a reason, or behind a label.
-    Listed,
-}
-
-/// What a walk brought home.
-#[derive(Debug, Default)]
-pub(super) struct Reading<'a> {
-    pub(super) entries: Vec<Entry<'a>>,
-    /// Labelled reasons and paragraphs that hold a reply.
-    pub(super) loose: Vec<Words>,
-    /// Paragraphs with words of failure.
-    pub(super) prose: Vec<Words>,
-    pub(super) dialogue: Dialogue<'a>,
-}
-
-/// Who cannot be the failed recipient, and who is known to be.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Known {
-    /// The one who gets the notice, and its writer.
-    pub(super) owners: Vec<String>,
-    /// X-Failed-Recipients.
-    pub(super) failed: Vec<String>,
-}
-
-impl Known {
-    /// True when this is the reader or the writer of the notice.
-    pub(super) fn owns(&self, address: &str) -> bool {
-        self.owners.iter().any(|o| o.eq_ignore_ascii_case(address))
-            && !self.failed.iter().any(|f| f.eq_ignore_ascii_case(address))
-    }
-
-    /// The failed recipient with this local part.
-    pub(super) fn local(&self, body: &str) -> Option<&str> {
-        self.failed
-            .iter()
-            .find(|f| {
-                f.split('@')
-                    .next()
-                    .is_some_and(|l| l.eq_ignore_ascii_case(body))
-            })
-            .map(String::as_str)
-    }
-}
-
-struct Walk<'a, 'k> {
-    text: &'a str,
-    marks: &'k Marks,
-    known: &'k Known,
-    out: Reading<'a>,
+/// The state of a walk.
+pub(super) struct Walk<'a, 'k> {
+    pub(super) text: &'a str,
+    pub(super) marks: &'k Marks,
+    pub(super) known: &'k Known,
+    pub(super) out: Reading<'a>,
     /// The entry whose reason the next lines are.
-    open: Option<usize>,
+    pub(super) open: Option<usize>,
     /// The reason being read: where it starts and ends so far.
-    reason: Option<(usize, usize)>,
+    pub(super) reason: Option<(usize, usize)>,
     /// A labelled reason without a value yet, or with lines to come.
-    labelled: Option<(usize, usize)>,
+    pub(super) labelled: Option<(usize, usize)>,
     /// The paragraph of plain text being read.
-    paragraph: Option<(usize, usize)>,
+    pub(super) paragraph: Option<(usize, usize)>,
     /// A label announced a recipient, the address is on the next line.
-    wants_recipient: bool,
-    in_transcript: bool,
-    action: Option<Action>,
+    pub(super) wants_recipient: bool,
+    pub(super) in_transcript: bool,
+    pub(super) action: Option<Action>,
     /// The line before, when it was text.
-    before: &'a str,
+    pub(super) before: &'a str,
     /// The paragraph before tells the reader where to write to.
-    instructs: bool,
+    pub(super) instructs: bool,
 }
 
 /// Walks down `text` from the start to `end`.
@@ -359,7 +292,7 @@ impl<'a> Walk<'a, '_> {
 
     /// `Recipient: a@b.example`, `Reason: …`
     fn label(&mut self, line: &Line<'a>) -> bool {
-        let Some((label, value)) = marks::label(line.body) else {
+        let Some((label, value)) = labels::label(line.body) else {
             return false;
         };
         match label {
@@ -434,202 +367,5 @@ impl<'a> Walk<'a, '_> {
             &mut self.paragraph.get_or_insert((line.body_at, line.end)).1
         };
         *span = line.end;
-    }
-
-    fn close(&mut self) {
-        self.end_paragraph();
-        self.end_reason();
-        self.end_label();
-        self.open = None;
-    }
-
-    fn end_reason(&mut self) {
-        let Some((from, to)) = self.reason.take() else {
-            return;
-        };
-        let words = part(self.text, from, to).trim();
-        let Some(entry) = self.open.and_then(|i| self.out.entries.get_mut(i)) else {
-            return;
-        };
-        let mut words = words;
-        // Exim puts the old address in a line of its own below the recipient.
-        if let Some((old, rest)) = address::alias_of(words) {
-            entry.alias = Some(old);
-            words = rest;
-        }
-        if words
-            .bytes()
-            .any(|b| b.is_ascii_alphanumeric() || b >= 0x80)
-        {
-            let at = offset(self.text, words);
-            let roles = self.marks.roles(at, at + words.len());
-            entry
-                .words
-                .push(Words::new(words, at, voice(words)).with_roles(roles));
-        }
-    }
-
-    fn end_label(&mut self) {
-        let Some((from, to)) = self.labelled.take() else {
-            return;
-        };
-        let value = part(self.text, from, to).trim();
-        if value.is_empty() {
-            return;
-        }
-        if self.out.entries.is_empty() {
-            self.sentence(from, to, marks::FAIL);
-        }
-        let voice = match voice(value) {
-            Voice::Prose => Voice::Local,
-            voice => voice,
-        };
-        let at = offset(self.text, value);
-        let roles = self.marks.roles(at, at + value.len());
-        let words = Words::new(value, at, voice).with_roles(roles);
-        if let Some(entry) = self.open.and_then(|i| self.out.entries.get_mut(i)) {
-            entry.words.push(words);
-        } else if self.out.loose.len() < MAX_LOOSE {
-            self.out.loose.push(words);
-        }
-    }
-
-    /// A paragraph ends: a reply in it is worth quoting, so are words of failure.
-    fn end_paragraph(&mut self) {
-        let Some((from, to)) = self.paragraph.take() else {
-            return;
-        };
-        let text = part(self.text, from, to);
-        let roles = self.marks.roles(from, to);
-        if roles & (marks::FINAL | marks::DELAY) != 0 {
-            self.instructs = false;
-        } else if roles & marks::INSTRUCT != 0 {
-            self.instructs = true;
-        }
-        self.sentence(from, to, roles);
-        let reply = remote::reply_start(text);
-        if reply < text.len()
-            && (roles & marks::FAIL != 0 || reply == 0 || address::find(text, 0).is_some())
-        {
-            // The sentence with the reply, without those before it.
-            let start = part(text, 0, reply).rfind(". ").map_or(0, |at| at + 2);
-            if self.out.loose.len() < MAX_LOOSE {
-                let words = tail(text, start);
-                self.out
-                    .loose
-                    .push(Words::new(words, from + start, voice(words)));
-            }
-        } else if roles & (marks::FAIL | marks::FINAL | marks::EXPIRED) != 0 {
-            self.push_prose(from, to);
-        }
-    }
-
-    fn push_prose(&mut self, from: usize, to: usize) {
-        if self.out.prose.len() < MAX_PROSE {
-            self.out
-                .prose
-                .push(Words::new(part(self.text, from, to), from, Voice::Prose));
-        }
-    }
-
-    /// Addresses within sentences: behind words such as "could not be delivered to".
-    fn sentence(&mut self, from: usize, to: usize, roles: u32) {
-        let text = part(self.text, from, to);
-        if self.out.entries.len() >= MAX_RECIPIENTS || !text.contains('@') {
-            return;
-        }
-        let hits = self.marks.within(from, to);
-        let fails =
-            roles & (marks::FAIL | marks::FINAL) != 0 || remote::reply_start(text) < text.len();
-        let mut last_end = 0;
-        for found in address::all(text) {
-            if self.known.owns(found.text) || is_service(found.text) {
-                continue;
-            }
-            let told = hits
-                .iter()
-                .filter(|h| h.roles & marks::BEFORE != 0)
-                .any(|h| {
-                    let end = h.end - from;
-                    let between = part(text, end, found.start);
-                    end <= found.start
-                        && end >= last_end
-                        && between.len() <= 60
-                        && !between.contains(['!', '?', ';'])
-                        && !between.contains(". ")
-                        && !["from", "sender", " by "]
-                            .iter()
-                            .any(|w| contains(between, w))
-                });
-            last_end = found.end;
-            let strength = if told {
-                Strength::Told
-            } else if fails && !is_sender(text, found.start) {
-                Strength::Mentioned
-            } else {
-                continue;
-            };
-            self.out.entries.push(Entry {
-                address: found.text,
-                alias: None,
-                action: self.action,
-                words: Vec::new(),
-                strength,
-                indent: 0,
-            });
-        }
-    }
-}
-
-/// Addresses that help or send, and do not fail.
-pub(super) fn is_service(address: &str) -> bool {
-    [
-        "postmaster@",
-        "mailer-daemon@",
-        "support@",
-        "helpdesk@",
-        "abuse@",
-        "help@",
-        "noreply@",
-        "no-reply@",
-        "admin@",
-        "webmaster@",
-        "unblock@",
-        "delist@",
-    ]
-    .iter()
-    .any(|local| starts(address, local))
-}
-
-/// Words in front of an address that make it the sender's.
-fn is_sender(text: &str, at: usize) -> bool {
-    let before = part(text, 0, at).trim_end_matches(['<', ' ', '\'', '"', '(', '[', ':']);
-    [
-        "from",
-        "sender",
-        "by",
-        "contact",
-        "von",
-        "de",
-        "mailto",
-        "visit",
-        "envelope-from",
-        "mail from",
-    ]
-    .iter()
-    .any(|w| {
-        before.len() >= w.len()
-            && before
-                .get(before.len() - w.len()..)
-                .is_some_and(|end| end.eq_ignore_ascii_case(w))
-    })
-}
-
-/// Who speaks in the words about a failure.
-fn voice(words: &str) -> Voice {
-    if remote::reply_start(words) < words.len() || contains(words, " said:") {
-        Voice::Remote
-    } else {
-        Voice::Local
     }
 }

@@ -1,0 +1,212 @@
+//! The end of a passage: what the lines that belong together say, and about whom.
+
+use super::Voice;
+use super::address;
+use super::draft::{MAX_RECIPIENTS, Words};
+use super::found::{Entry, MAX_PROSE, Strength};
+use super::marks;
+use super::page::{contains, offset, part, starts, tail};
+use super::remote;
+use super::walk::Walk;
+
+/// More paragraphs than this are not kept.
+const MAX_LOOSE: usize = 400;
+
+impl Walk<'_, '_> {
+    pub(super) fn close(&mut self) {
+        self.end_paragraph();
+        self.end_reason();
+        self.end_label();
+        self.open = None;
+    }
+
+    pub(super) fn end_reason(&mut self) {
+        let Some((from, to)) = self.reason.take() else {
+            return;
+        };
+        let words = part(self.text, from, to).trim();
+        let Some(entry) = self.open.and_then(|i| self.out.entries.get_mut(i)) else {
+            return;
+        };
+        let mut words = words;
+        // Exim puts the old address in a line of its own below the recipient.
+        if let Some((old, rest)) = address::alias_of(words) {
+            entry.alias = Some(old);
+            words = rest;
+        }
+        if words
+            .bytes()
+            .any(|b| b.is_ascii_alphanumeric() || b >= 0x80)
+        {
+            let at = offset(self.text, words);
+            let roles = self.marks.roles(at, at + words.len());
+            entry
+                .words
+                .push(Words::new(words, at, voice(words)).with_roles(roles));
+        }
+    }
+
+    pub(super) fn end_label(&mut self) {
+        let Some((from, to)) = self.labelled.take() else {
+            return;
+        };
+        let value = part(self.text, from, to).trim();
+        if value.is_empty() {
+            return;
+        }
+        if self.out.entries.is_empty() {
+            self.sentence(from, to, marks::FAIL);
+        }
+        let voice = match voice(value) {
+            Voice::Prose => Voice::Local,
+            voice => voice,
+        };
+        let at = offset(self.text, value);
+        let roles = self.marks.roles(at, at + value.len());
+        let words = Words::new(value, at, voice).with_roles(roles);
+        if let Some(entry) = self.open.and_then(|i| self.out.entries.get_mut(i)) {
+            entry.words.push(words);
+        } else if self.out.loose.len() < MAX_LOOSE {
+            self.out.loose.push(words);
+        }
+    }
+
+    /// A paragraph ends: a reply in it is worth quoting, so are words of failure.
+    pub(super) fn end_paragraph(&mut self) {
+        let Some((from, to)) = self.paragraph.take() else {
+            return;
+        };
+        let text = part(self.text, from, to);
+        let roles = self.marks.roles(from, to);
+        if roles & (marks::FINAL | marks::DELAY) != 0 {
+            self.instructs = false;
+        } else if roles & marks::INSTRUCT != 0 {
+            self.instructs = true;
+        }
+        self.sentence(from, to, roles);
+        let reply = remote::reply_start(text);
+        if reply < text.len()
+            && (roles & marks::FAIL != 0 || reply == 0 || address::find(text, 0).is_some())
+        {
+            // The sentence with the reply, without those before it.
+            let start = part(text, 0, reply).rfind(". ").map_or(0, |at| at + 2);
+            if self.out.loose.len() < MAX_LOOSE {
+                let words = tail(text, start);
+                self.out
+                    .loose
+                    .push(Words::new(words, from + start, voice(words)));
+            }
+        } else if roles & (marks::FAIL | marks::FINAL | marks::EXPIRED) != 0 {
+            self.push_prose(from, to);
+        }
+    }
+
+    pub(super) fn push_prose(&mut self, from: usize, to: usize) {
+        if self.out.prose.len() < MAX_PROSE {
+            self.out
+                .prose
+                .push(Words::new(part(self.text, from, to), from, Voice::Prose));
+        }
+    }
+
+    /// Addresses within sentences: behind words such as "could not be delivered to".
+    pub(super) fn sentence(&mut self, from: usize, to: usize, roles: u32) {
+        let text = part(self.text, from, to);
+        if self.out.entries.len() >= MAX_RECIPIENTS || !text.contains('@') {
+            return;
+        }
+        let hits = self.marks.within(from, to);
+        let fails =
+            roles & (marks::FAIL | marks::FINAL) != 0 || remote::reply_start(text) < text.len();
+        let mut last_end = 0;
+        for found in address::all(text) {
+            if self.known.owns(found.text) || is_service(found.text) {
+                continue;
+            }
+            let told = hits
+                .iter()
+                .filter(|h| h.roles & marks::BEFORE != 0)
+                .any(|h| {
+                    let end = h.end - from;
+                    let between = part(text, end, found.start);
+                    end <= found.start
+                        && end >= last_end
+                        && between.len() <= 60
+                        && !between.contains(['!', '?', ';'])
+                        && !between.contains(". ")
+                        && !["from", "sender", " by "]
+                            .iter()
+                            .any(|w| contains(between, w))
+                });
+            last_end = found.end;
+            let strength = if told {
+                Strength::Told
+            } else if fails && !is_sender(text, found.start) {
+                Strength::Mentioned
+            } else {
+                continue;
+            };
+            self.out.entries.push(Entry {
+                address: found.text,
+                alias: None,
+                action: self.action,
+                words: Vec::new(),
+                strength,
+                indent: 0,
+            });
+        }
+    }
+}
+
+/// Addresses that help or send, and do not fail.
+pub(super) fn is_service(address: &str) -> bool {
+    [
+        "postmaster@",
+        "mailer-daemon@",
+        "support@",
+        "helpdesk@",
+        "abuse@",
+        "help@",
+        "noreply@",
+        "no-reply@",
+        "admin@",
+        "webmaster@",
+        "unblock@",
+        "delist@",
+    ]
+    .iter()
+    .any(|local| starts(address, local))
+}
+
+/// Words in front of an address that make it the sender's.
+fn is_sender(text: &str, at: usize) -> bool {
+    let before = part(text, 0, at).trim_end_matches(['<', ' ', '\'', '"', '(', '[', ':']);
+    [
+        "from",
+        "sender",
+        "by",
+        "contact",
+        "von",
+        "de",
+        "mailto",
+        "visit",
+        "envelope-from",
+        "mail from",
+    ]
+    .iter()
+    .any(|w| {
+        before.len() >= w.len()
+            && before
+                .get(before.len() - w.len()..)
+                .is_some_and(|end| end.eq_ignore_ascii_case(w))
+    })
+}
+
+/// Who speaks in the words about a failure.
+fn voice(words: &str) -> Voice {
+    if remote::reply_start(words) < words.len() || contains(words, " said:") {
+        Voice::Remote
+    } else {
+        Voice::Local
+    }
+}

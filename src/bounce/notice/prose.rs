@@ -1,0 +1,174 @@
+//! The parts of a layer for people, read and summed up.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, FixedOffset};
+
+use crate::bounce::explanation::Original;
+use crate::message::dates;
+use crate::message::layer::{Block, BlockKind, Layer};
+
+use super::draft::{self, Draft, Words};
+use super::found::Known;
+use super::marks::{self, Marks, Votes};
+use super::page::{lines, starts};
+use super::{Voice, cut, merge, original, remote, report, settle, walk};
+
+/// Texts of one layer that are read.
+const MAX_TEXTS: usize = 3;
+
+/// Words of a layer's text for people.
+#[derive(Default)]
+pub(super) struct Prose {
+    pub(super) drafts: Vec<Draft>,
+    pub(super) paragraphs: Vec<Words>,
+    /// Roles of all phrases in front of the returned message.
+    pub(super) roles: u32,
+    /// A recipient stands with a reply or with words of failure.
+    pub(super) shaped: bool,
+    /// The phrases that ask for a confirmation.
+    pub(super) challenges: usize,
+    pub(super) author: Option<String>,
+    /// When the original arrived, as the text tells it.
+    pub(super) arrival: Option<DateTime<FixedOffset>>,
+    /// For how many days the server tries.
+    pub(super) days: Option<i64>,
+    /// The header of the returned message, when it stands in the text.
+    pub(super) original: Option<Original>,
+    /// A delivery report that stands in the text.
+    pub(super) report: Option<Machine>,
+}
+
+/// What the machine part states, or a delivery report in the midst of text.
+#[derive(Default)]
+pub(super) struct Machine {
+    pub(super) drafts: Vec<Draft>,
+    pub(super) reporting_mta: Option<String>,
+    pub(super) arrival: Option<DateTime<FixedOffset>>,
+}
+
+/// Reads the parts for people. HTML only when there is no plain text that names a recipient.
+pub(super) fn read(layer: &Layer<'_>, known: &Known, votes: &mut Votes) -> Prose {
+    let mut all = Prose::default();
+    let human = |kind: BlockKind| {
+        layer
+            .blocks
+            .iter()
+            .take_while(|b| !matches!(b.kind, BlockKind::Message | BlockKind::MessageHead))
+            .filter(move |b| b.kind == kind)
+            .take(MAX_TEXTS)
+    };
+    for block in human(BlockKind::Plain) {
+        text(block, known, votes, &mut all);
+    }
+    if all.drafts.is_empty() {
+        for block in human(BlockKind::Html) {
+            text(block, known, votes, &mut all);
+        }
+    }
+    all
+}
+
+fn text(block: &Block<'_>, known: &Known, votes: &mut Votes, all: &mut Prose) {
+    let text = block.text();
+    let marks = Marks::scan(text);
+    let mut end = cut::original_start(text, &marks);
+    marks.vote(end.saturating_add(200), votes);
+    if report::stands_in(text) {
+        let read = report::read(text);
+        let mut drafts = read.drafts;
+        draft::place(&mut drafts, block);
+        all.report.get_or_insert(Machine {
+            drafts,
+            reporting_mta: read.reporting_mta,
+            arrival: read.arrival,
+        });
+        end = end.min(report_start(text));
+    }
+    all.roles |= marks.roles(0, end);
+    all.challenges += marks
+        .within(0, end)
+        .iter()
+        .filter(|h| h.roles & marks::CHALLENGE != 0)
+        .count();
+    all.author = all.author.take().or_else(|| author(text, &marks, end));
+    all.arrival = all.arrival.or_else(|| arrival(text, &marks, end));
+    all.days = all.days.or_else(|| days(text, &marks, end));
+    if end < text.len() && all.original.is_none() {
+        all.original = original::head_in(text, end).map(|h| original::read(&h));
+    }
+    let mut known = Cow::Borrowed(known);
+    if let Some(from) = all.original.as_ref().and_then(|o| o.from.clone()) {
+        known.to_mut().owners.push(from);
+    }
+    let (mut drafts, mut paragraphs) =
+        settle::settle(walk::walk(text, end, &marks, &known), &known);
+    draft::place(&mut drafts, block);
+    for words in &mut paragraphs {
+        words.line = block.line_at(words.at);
+    }
+    all.shaped |= drafts.iter().any(|d| {
+        d.address.is_some()
+            && d.words
+                .iter()
+                .any(|w| w.voice == Voice::Remote || says_failure(w))
+    });
+    all.paragraphs.extend(paragraphs);
+    let before = std::mem::take(&mut all.drafts);
+    all.drafts = if before.is_empty() {
+        drafts
+    } else {
+        merge::merge(before, drafts)
+    };
+}
+
+fn says_failure(words: &Words) -> bool {
+    words.roles() & (marks::FAIL | marks::FINAL | marks::EXPIRED) != 0
+}
+
+/// Where a report in the midst of text begins.
+fn report_start(text: &str) -> usize {
+    lines(text, 0, text.len())
+        .find(|l| {
+            starts(l.body, "reporting-mta")
+                || starts(l.body, "final-recipient")
+                || starts(l.body, "original-recipient")
+        })
+        .map_or(text.len(), |l| l.at)
+}
+
+/// The server that the text names as its writer.
+fn author(text: &str, marks: &Marks, end: usize) -> Option<String> {
+    marks
+        .within(0, end)
+        .iter()
+        .filter(|h| h.roles & marks::AUTHOR != 0)
+        .find_map(|hit| {
+            let rest = text
+                .get(hit.end..)?
+                .trim_start_matches([' ', '\t', ':', '：', '.']);
+            let word = rest
+                .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '('))
+                .next()?;
+            remote::host(word)
+        })
+}
+
+/// "The original message was received at Tue, 13 Jan 2004 14:12:29 -0700"
+fn arrival(text: &str, marks: &Marks, end: usize) -> Option<DateTime<FixedOffset>> {
+    let hits = marks.within(0, end).iter();
+    hits.filter(|h| h.roles & marks::ARRIVED != 0)
+        .find_map(|hit| dates::read(text.get(hit.end..)?.trim_start_matches([':', ' '])))
+}
+
+/// "Will keep trying until message is 5 days old", "It will be retried until it is 5 day(s) old."
+fn days(text: &str, marks: &Marks, end: usize) -> Option<i64> {
+    let hits = marks.within(0, end).iter();
+    hits.filter(|h| h.roles & marks::UNTIL != 0)
+        .find_map(|hit| {
+            let mut words = text.get(hit.end..)?.split_whitespace();
+            let number: i64 = words.next()?.parse().ok()?;
+            let unit = words.next()?;
+            (starts(unit, "day") && (1..=60).contains(&number)).then_some(number)
+        })
+}
