@@ -58,6 +58,7 @@ struct Entry {
     expired: Option<Variant>,
     query_refused: Option<Variant>,
     dead_list: Option<Variant>,
+    private_address: Option<Variant>,
     relayed: Option<Variant>,
     expanded: Option<Variant>,
 }
@@ -121,6 +122,7 @@ fn cause(entry: &Entry, outcomes: &BTreeMap<String, Outcome>) -> Result<String, 
         ("expired", entry.expired.as_ref()),
         ("query-refused", entry.query_refused.as_ref()),
         ("dead-list", entry.dead_list.as_ref()),
+        ("private-address", entry.private_address.as_ref()),
         ("relayed", entry.relayed.as_ref()),
         ("expanded", entry.expanded.as_ref()),
     ];

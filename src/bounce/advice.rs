@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use chrono::{DateTime, FixedOffset};
 
@@ -149,12 +150,13 @@ enum Situation {
     Expired,
     QueryRefused,
     DeadList,
+    PrivateAddress,
     Relayed,
     Expanded,
 }
 
 /// How many situations there are.
-const SITUATIONS: usize = 7;
+const SITUATIONS: usize = 8;
 
 impl Situation {
     fn of(recipient: &Recipient) -> Self {
@@ -172,8 +174,24 @@ impl Situation {
             Some(Action::Expanded) => Self::Expanded,
             _ if recipient.expired => Self::Expired,
             _ if recipient.permanent == Some(false) => Self::Waiting,
+            _ if recipient
+                .dnsbl
+                .as_ref()
+                .and_then(|l| l.ip)
+                .is_some_and(is_private) =>
+            {
+                Self::PrivateAddress
+            }
             _ => Self::Final,
         }
+    }
+}
+
+/// Addresses that mean something else in each network (RFC 1918, 4193, 3927).
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
     }
 }
 
@@ -598,6 +616,19 @@ mod tests {
                 advice.meaning
             );
         }
+    }
+
+    #[test]
+    fn a_private_address_sends_the_administrator_to_the_public_one() {
+        let mut recipient = known(Cause::Dnsbl);
+        recipient.dnsbl.as_mut().unwrap().ip = "192.168.1.50".parse().ok();
+        let admin = advise(&recipient, Audience::Both).admin.unwrap();
+        assert!(
+            admin
+                .meaning
+                .starts_with("192.168.1.50 is a private address")
+        );
+        assert!(admin.steps[0].contains("public address"), "{admin:?}");
     }
 
     #[test]
