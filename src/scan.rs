@@ -40,7 +40,7 @@ impl Literals {
         }
     }
 
-    #[cold]
+    #[inline]
     fn verify(
         &self,
         text: &[u8],

@@ -74,14 +74,16 @@ impl<'a> Facts<'a> {
             dialect: case.dialect,
             foreign: best.code.is_none() && !at_home(case),
         };
-        let read = case
-            .texts
-            .iter()
-            .take(TEXTS)
-            .zip(&places)
-            .enumerate()
-            .filter_map(|(index, ((_, text), place))| Some((index, read(text, place, &setting)?)))
-            .collect();
+        // A specific rule decides, so what less trustworthy texts say is not asked any more.
+        let mut read = Vec::new();
+        for (index, ((_, text), place)) in case.texts.iter().zip(&places).enumerate() {
+            if let Some(rule) = rule_of(text, place, &setting) {
+                read.push((index, rule));
+                if rule.weight >= SPECIFIC {
+                    break;
+                }
+            }
+        }
         Self {
             reply: best,
             command,
@@ -246,7 +248,7 @@ impl<'a> Facts<'a> {
 /// The heaviest rule of a text: of the reply itself, since what stands around it ("was rejected by
 /// the server of the recipient's domain", "after MAIL FROM") is the reporting server's frame; only
 /// when the reply says nothing of its own, of the whole.
-fn read(text: &str, place: &Place<'_>, setting: &Setting<'_>) -> Option<&'static Rule> {
+fn rule_of(text: &str, place: &Place<'_>, setting: &Setting<'_>) -> Option<&'static Rule> {
     let said = said(text, place);
     let inner = rules::first(&fold(said), setting);
     if said.len() == text.len() || inner.is_some_and(|rule| rule.weight >= rules::GENERIC) {
