@@ -36,7 +36,11 @@ fn every_own_chain_gives_the_screen_that_was_checked_by_hand() {
         let wanted = std::fs::read_to_string(path.with_extension("txt")).unwrap();
         // Mail comes with either line end.
         for mail in [mail.clone(), mail.replace('\n', "\r\n")] {
-            let look = Look { paint: Painter::plain(80), detail: Detail::Normal, name: None };
+            let look = Look {
+                paint: Painter::plain(80),
+                detail: Detail::Normal,
+                name: None,
+            };
             let shown = screen(&way(mail.as_bytes()), look);
             assert_eq!(shown, wanted, "{}", path.display());
         }
@@ -47,8 +51,8 @@ fn every_own_chain_gives_the_screen_that_was_checked_by_hand() {
 
 #[test]
 fn chains_of_other_projects_give_the_findings_that_were_checked_by_hand() {
-    let chains = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/corpus/received/chains-dev.jsonl");
+    let chains =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/received/chains-dev.jsonl");
     if !chains.exists() {
         eprintln!("skipped: {} is not here", chains.display());
         return;
@@ -62,7 +66,12 @@ fn chains_of_other_projects_give_the_findings_that_were_checked_by_hand() {
             writeln!(mail, "Received: {body}").unwrap();
         }
         let way = way(mail.as_bytes());
-        assert_eq!(way.hops.len(), chain["received"].as_array().unwrap().len(), "{}", chain["id"]);
+        assert_eq!(
+            way.hops.len(),
+            chain["received"].as_array().unwrap().len(),
+            "{}",
+            chain["id"]
+        );
         found.insert(chain["id"].as_str().unwrap().to_owned(), codes(&way));
     }
     let list = include_str!("../testdata/route/chains.txt");
@@ -87,9 +96,16 @@ fn ten_thousand_fields_and_fields_of_a_megabyte_are_read() {
     let many = "Received: from a.example (b.example [192.0.2.1]) by c.example with ESMTP id 1; 2 Mar 2026 09:15:30 +0000\n"
         .repeat(10_000);
     let found = way(many.as_bytes());
-    assert!((1..=1000).contains(&found.hops.len()), "{}", found.hops.len());
+    assert!(
+        (1..=1000).contains(&found.hops.len()),
+        "{}",
+        found.hops.len()
+    );
     assert!(found.findings.iter().any(|f| f.code == "hops-left-out"));
-    let long = format!("Received: from {} by c.example; 2 Mar 2026 09:15:30 +0000\n\n", "(a".repeat(500_000));
+    let long = format!(
+        "Received: from {} by c.example; 2 Mar 2026 09:15:30 +0000\n\n",
+        "(a".repeat(500_000)
+    );
     let found = way(long.as_bytes());
     assert!(found.hops[0].raw.len() < 10_000);
 }
@@ -106,7 +122,10 @@ fn only_forged_impossible_and_circling_mail_is_an_error() {
         ("unauthenticated", false),
     ] {
         let mail = std::fs::read(folder.join(name).with_extension("eml")).unwrap();
-        let error = way(&mail).findings.iter().any(|f| f.severity == Severity::Error);
+        let error = way(&mail)
+            .findings
+            .iter()
+            .any(|f| f.severity == Severity::Error);
         assert_eq!(error, bad, "{name}");
     }
 }

@@ -290,9 +290,15 @@ pub(crate) fn forget(hops: &mut [Hop], made_up: usize) {
 
 /// The figures over the delays that are left.
 pub(crate) fn figures(hops: &[Hop]) -> Clocks {
-    let took = || hops.iter().enumerate().filter_map(|(i, h)| Some((i, h.took_s?)));
+    let took = || {
+        hops.iter()
+            .enumerate()
+            .filter_map(|(i, h)| Some((i, h.took_s?)))
+    };
     let waited_s = took().map(|(_, t)| t).sum();
-    let slowest = took().filter(|(_, t)| *t > 0).max_by_key(|(i, t)| (*t, std::cmp::Reverse(*i)));
+    let slowest = took()
+        .filter(|(_, t)| *t > 0)
+        .max_by_key(|(i, t)| (*t, std::cmp::Reverse(*i)));
     Clocks {
         total_s: took().next().map(|_| waited_s),
         waited_s,

@@ -56,7 +56,9 @@ pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> Option<usiz
         judge(case, i, hop, author, found);
     }
     helo(case, found);
-    let made_up = found.iter().filter(|f| matches!(f.code, "forged-line" | "impossible-line"));
+    let made_up = found
+        .iter()
+        .filter(|f| matches!(f.code, "forged-line" | "impossible-line"));
     made_up.filter_map(|f| f.hop?.checked_sub(1)).max()
 }
 
@@ -258,7 +260,11 @@ fn helo(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     }
     let own_address = words::address(helo).is_some_and(|ip| Some(ip) == hop.by.ip);
     let own_name = helo.eq_ignore_ascii_case(by)
-        && hop.from.rdns.as_deref().is_some_and(|r| !net::same_organisation(r, by));
+        && hop
+            .from
+            .rdns
+            .as_deref()
+            .is_some_and(|r| !net::same_organisation(r, by));
     if own_address || own_name {
         let text = format!(
             "the stranger called itself {helo}, which is the receiver's own name: only forgers do that"

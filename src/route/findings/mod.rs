@@ -42,7 +42,13 @@ pub(crate) fn collect(
 ) {
     let mut found = Vec::new();
     let made_up = {
-        let case = Case { route, head, clocks, border, lost };
+        let case = Case {
+            route,
+            head,
+            clocks,
+            border,
+            lost,
+        };
         forged::find(&case, &mut found)
     };
     // What a made-up line says of origin and time counts for nothing.
@@ -54,7 +60,13 @@ pub(crate) fn collect(
         route.waited_s = rest.waited_s;
         route.slowest_hop = rest.slowest.and_then(|i| route.hops.get(i)).map(|h| h.n);
     }
-    let case = Case { route, head, clocks, border, lost };
+    let case = Case {
+        route,
+        head,
+        clocks,
+        border,
+        lost,
+    };
     let reason = times::find(&case, &mut found);
     path::find(&case, &mut found);
     session::find(&case, &mut found);

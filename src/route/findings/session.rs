@@ -96,7 +96,8 @@ fn names(hop: &Hop, found: &mut Vec<Finding>) {
         Some(rdns)
             if net::registered(helo).is_some()
                 && net::registered(rdns).is_some()
-                && !net::same_organisation(helo, rdns) => {
+                && !net::same_organisation(helo, rdns) =>
+        {
             let text = format!(
                 "called itself {helo}, but its address belongs to {rdns}; usual for rented servers, and for forgers"
             );
