@@ -198,9 +198,25 @@ pub(crate) fn tables() -> Result<String, String> {
     out += &body.source("BODY")?;
     out += &subject.source("SUBJECT")?;
     out += &from.source("FROM")?;
+    // The texts that values must hold are found in one scan; no text is the number after the last.
+    let mut texts: Vec<String> = heads.iter().map(|(_, text, _)| text.clone()).collect();
+    texts.retain(|text| !text.is_empty());
+    texts.sort();
+    texts.dedup();
+    out += &literals::table("HEAD_TEXTS", &texts)?;
+    let numbered: Vec<_> = heads
+        .iter()
+        .map(|(name, text, i)| {
+            (
+                name,
+                texts.iter().position(|t| t == text).unwrap_or(texts.len()),
+                i,
+            )
+        })
+        .collect();
     let _ = writeln!(
         out,
-        "pub(super) static HEADS: &[(&str, &str, u8)] = &{heads:?};"
+        "pub(super) static HEADS: &[(&str, usize, u8)] = &{numbered:?};"
     );
     // Which lengths the names of fields have that begin with each letter.
     let mut shapes = [0u64; 26];

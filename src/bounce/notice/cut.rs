@@ -4,7 +4,8 @@ use super::marks::{CUT, Marks};
 use super::page::lines;
 
 /// Where the returned message, or its header, begins in the text; its length when it does not.
-pub(super) fn original_start(text: &str, marks: &Marks) -> usize {
+/// `apart`: it has a part of its own, so that only a separator is looked for.
+pub(super) fn original_start(text: &str, marks: &Marks, apart: bool) -> usize {
     let by_phrase = marks
         .all()
         .iter()
@@ -29,7 +30,14 @@ pub(super) fn original_start(text: &str, marks: &Marks) -> usize {
             let short = after.chars().filter(|c| c.is_alphanumeric()).count() <= 32;
             (drawn(before) && short && line_start > 0).then_some(line_start)
         });
-    by_phrase.unwrap_or(text.len()).min(header_start(text))
+    {
+        let end = by_phrase.unwrap_or(text.len());
+        if apart {
+            end
+        } else {
+            end.min(header_start(text))
+        }
+    }
 }
 
 /// Where a run of header fields begins that only a message has.
@@ -117,7 +125,7 @@ mod tests {
             ),
             ("From: a\nTo: b\nSubject: c\nDate: d\n", ""),
         ] {
-            let at = original_start(text, &Marks::scan(text));
+            let at = original_start(text, &Marks::scan(text), false);
             assert!(text[at..].starts_with(rest), "{text}: {at}");
             assert!(!rest.is_empty() || at == text.len(), "{text}: {at}");
         }

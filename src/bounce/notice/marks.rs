@@ -4,15 +4,14 @@
 
 use crate::message::layer::{Field, Head};
 
-use super::page::contains;
-
 pub(super) use super::tables::{
     ARRIVED, AUTHOR, BEFORE, CHALLENGE, COMPLAINT, CUT, DELAY, DELIVERED, EXPANDED, EXPIRED, FAIL,
     FINAL, INSTRUCT, RELAYED, S_ANSWER, S_AUTO, S_CHALLENGE, S_COMPLAINT, S_DELAYED, S_DELIVERED,
     S_FAILED, UNTIL, VACATION,
 };
 use super::tables::{
-    BODY, BODY_MEANS, DIALECTS, FROM, FROM_MEANS, HEAD_SHAPES, HEADS, SUBJECT, SUBJECT_MEANS,
+    BODY, BODY_MEANS, DIALECTS, FROM, FROM_MEANS, HEAD_SHAPES, HEAD_TEXTS, HEADS, SUBJECT,
+    SUBJECT_MEANS,
 };
 
 /// More phrases than this are not kept; a notice says what it has to say with less.
@@ -150,13 +149,24 @@ pub(super) fn fields<'a>(all: impl Iterator<Item = (&'a str, &'a str)>, votes: &
             continue;
         }
         let from = HEADS.partition_point(|(head, ..)| less(head, name));
-        for (head, text, dialect) in HEADS.iter().skip(from) {
-            if !head.eq_ignore_ascii_case(name) {
-                break;
-            }
-            if text.is_empty() || contains(value, text) {
+        let to = from
+            + HEADS
+                .iter()
+                .skip(from)
+                .take_while(|h| h.0.eq_ignore_ascii_case(name))
+                .count();
+        let own = HEADS.get(from..to).unwrap_or_default();
+        for (_, text, dialect) in own {
+            if *text == HEAD_TEXTS.len() {
                 votes.add(&[*dialect], HEAD_WEIGHT);
             }
+        }
+        if own.iter().any(|(_, text, _)| *text < HEAD_TEXTS.len()) {
+            HEAD_TEXTS.each(value.as_bytes(), |id, _| {
+                for (_, _, dialect) in own.iter().filter(|(_, text, _)| *text == id) {
+                    votes.add(&[*dialect], HEAD_WEIGHT);
+                }
+            });
         }
     }
 }

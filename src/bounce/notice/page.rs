@@ -67,13 +67,10 @@ impl<'a> Iterator for Lines<'a> {
         };
         let at = self.at;
         self.at += len + eol;
-        let body = raw.trim_start();
+        let flush = raw.bytes().next().is_some_and(|b| b.is_ascii_graphic());
+        let body = if flush { raw } else { raw.trim_start() };
         let blanks = raw.len() - body.len();
-        let indent = raw
-            .chars()
-            .take_while(|c| c.is_whitespace())
-            .map(|c| if c == '\t' { 8 } else { 1 })
-            .sum();
+        let indent = if flush { 0 } else { indent(raw) };
         Some(Line {
             at,
             end: at + len,
@@ -82,6 +79,14 @@ impl<'a> Iterator for Lines<'a> {
             body_at: at + blanks,
         })
     }
+}
+
+/// How far a line is indented.
+fn indent(raw: &str) -> usize {
+    raw.chars()
+        .take_while(|c| c.is_whitespace())
+        .map(|c| if c == '\t' { 8 } else { 1 })
+        .sum()
 }
 
 /// `text[from..to]`, or nothing when that is no part of the text.

@@ -50,6 +50,10 @@ pub(super) struct Machine {
 /// Reads the parts for people. HTML only when there is no plain text that names a recipient.
 pub(super) fn read(layer: &Layer<'_>, known: &Known, votes: &mut Votes) -> Prose {
     let mut all = Prose::default();
+    let apart = layer
+        .blocks
+        .iter()
+        .any(|b| matches!(b.kind, BlockKind::Message | BlockKind::MessageHead));
     let human = |kind: BlockKind| {
         layer
             .blocks
@@ -59,20 +63,20 @@ pub(super) fn read(layer: &Layer<'_>, known: &Known, votes: &mut Votes) -> Prose
             .take(MAX_TEXTS)
     };
     for block in human(BlockKind::Plain) {
-        text(block, known, votes, &mut all);
+        text(block, apart, known, votes, &mut all);
     }
     if all.drafts.is_empty() {
         for block in human(BlockKind::Html) {
-            text(block, known, votes, &mut all);
+            text(block, apart, known, votes, &mut all);
         }
     }
     all
 }
 
-fn text(block: &Block<'_>, known: &Known, votes: &mut Votes, all: &mut Prose) {
+fn text(block: &Block<'_>, apart: bool, known: &Known, votes: &mut Votes, all: &mut Prose) {
     let text = block.text();
     let marks = Marks::scan(text);
-    let mut end = cut::original_start(text, &marks);
+    let mut end = cut::original_start(text, &marks, apart);
     marks.vote(end.saturating_add(200), votes);
     if report::stands_in(text) {
         let read = report::read(text);

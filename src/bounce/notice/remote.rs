@@ -51,19 +51,21 @@ fn floor(text: &str, at: usize) -> usize {
 /// Where the reply begins: a reply code after a blank, a colon or a quote.
 pub(super) fn reply_start(words: &str) -> usize {
     let bytes = words.as_bytes();
-    let mut before = b' ';
-    for (at, window) in bytes.windows(4).enumerate() {
-        if let [b'4' | b'5', b'0'..=b'5', b'0'..=b'9', b' ' | b'-'] = window
-            && matches!(
+    memchr::memchr2_iter(b'4', b'5', bytes)
+        .find(|&at| {
+            let before = at
+                .checked_sub(1)
+                .and_then(|i| bytes.get(i))
+                .unwrap_or(&b' ');
+            matches!(
+                bytes.get(at + 1..at + 4),
+                Some([b'0'..=b'5', b'0'..=b'9', b' ' | b'-'])
+            ) && matches!(
                 before,
                 b' ' | b'\'' | b'"' | b'\n' | b':' | b'(' | b'[' | b'\t' | b'#'
             )
-        {
-            return at;
-        }
-        before = window.first().copied().unwrap_or(b' ');
-    }
-    words.len()
+        })
+        .unwrap_or(words.len())
 }
 
 /// `host[ip]`, `host [ip]`, `host (ip)`, `[host ip: …]`.

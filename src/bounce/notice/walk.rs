@@ -185,7 +185,8 @@ impl<'a> Walk<'a, '_> {
         if self.out.entries.len() >= MAX_RECIPIENTS {
             return false;
         }
-        let Some(entry) = address::entry(body) else {
+        let named = memchr::memchr(b'@', body.as_bytes()).is_some();
+        let Some(entry) = named.then(|| address::entry(body)).flatten() else {
             return self.local_part(line);
         };
         if let Some(open) = self.open.and_then(|i| self.out.entries.get(i)) {
@@ -251,7 +252,10 @@ impl<'a> Walk<'a, '_> {
             "\"|",
             "|/",
         ];
-        if self.open.is_none() && nobody.iter().any(|lead| starts(line.body, lead)) {
+        if self.open.is_none()
+            && body_may_name_nobody(line.body)
+            && nobody.iter().any(|lead| starts(line.body, lead))
+        {
             self.close();
             self.begin("", None, line.indent, Strength::Listed);
             return true;
@@ -368,4 +372,12 @@ impl<'a> Walk<'a, '_> {
         };
         *span = line.end;
     }
+}
+
+/// A quick look before the slow one.
+fn body_may_name_nobody(body: &str) -> bool {
+    matches!(
+        body.as_bytes().first(),
+        Some(b'p' | b's' | b'a' | b'"' | b'|')
+    )
 }
