@@ -7,7 +7,9 @@
 
 use std::sync::OnceLock;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::util::syntax;
 
 use super::fold::Folded;
 use crate::bounce::cause::Cause;
@@ -154,8 +156,21 @@ fn matching(number: usize, text: &Folded, setting: &Setting<'_>) -> Option<&'sta
 }
 
 /// `None` cannot happen: the build script has parsed every pattern.
+///
+/// The anchors have done what a prefilter would do, a match is a yes or no, and most processes
+/// judge one text: everything that costs at the first use is left out.
 fn compile(pattern: &str) -> Option<Regex> {
-    RegexBuilder::new(pattern).unicode(false).build().ok()
+    let config = Regex::config()
+        .utf8_empty(false)
+        .auto_prefilter(false)
+        .dfa(false)
+        .which_captures(WhichCaptures::None)
+        .onepass(false);
+    Regex::builder()
+        .configure(config)
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .build(pattern)
+        .ok()
 }
 
 impl Rule {
