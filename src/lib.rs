@@ -23,6 +23,7 @@ pub mod dns;
 pub mod dnsbl;
 pub mod exit;
 pub mod message;
+pub mod mta;
 pub mod posture;
 pub mod report;
 pub mod route;

@@ -1,0 +1,7 @@
+//! The small built-in MTA: receives, decides, queues durably, delivers, and writes real notices.
+//!
+//! [`envelope`] is what passes between its parts: a session builds it, the queue stores it, delivery
+//! works through it, a notice tells of it.
+
+pub mod address;
+pub mod envelope;
