@@ -1,6 +1,7 @@
-//! `causes.toml` to the words of each cause in each situation, as static template pieces.
+//! `causes.toml` to the words of each cause in each situation: one long text and spans of it.
 //! Variants are filled up from the base here, so that nothing is left to decide at run time but
-//! which values are known.
+//! which values are known. Spans instead of string slices, because each pointer in a static table
+//! costs a relocation at every start of the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -82,9 +83,37 @@ struct Speech {
     steps: Option<Vec<String>>,
 }
 
+/// All texts one after the other, each only once.
+#[derive(Default)]
+struct Pool {
+    text: String,
+    known: BTreeMap<String, usize>,
+    /// Spans of the steps.
+    steps: Vec<String>,
+}
+
+impl Pool {
+    /// The span of a text, as Rust source.
+    fn span(&mut self, text: &str) -> String {
+        let at = *self.known.entry(text.to_owned()).or_insert_with(|| {
+            let at = self.text.len();
+            self.text.push_str(text);
+            at
+        });
+        format!("Span {{ at: {at}, len: {} }}", text.len())
+    }
+
+    /// The span of a template that keeps to the rules.
+    fn template(&mut self, text: &str, longest: usize) -> Result<String, String> {
+        check(text, longest)?;
+        Ok(self.span(text))
+    }
+}
+
 /// The module for `bounce/advice.rs`.
 pub(crate) fn tables() -> Result<String, String> {
     let file: File = emit::read(FILE)?;
+    let mut pool = Pool::default();
     let mut rows = String::new();
     let mut places = String::new();
     let mut seen = BTreeSet::new();
@@ -92,25 +121,30 @@ pub(crate) fn tables() -> Result<String, String> {
         if !seen.insert(&entry.id) {
             return Err(format!("{FILE}: {} is there twice", entry.id));
         }
-        let texts =
-            cause(entry, &file.outcome).map_err(|e| format!("{FILE}: {}: {e}", entry.id))?;
-        let name = camel(&entry.id);
-        let _ = writeln!(
-            rows,
-            "Entry {{ example: {:?}, words: [{texts}] }},",
-            entry.example
-        );
+        let texts = cause(&mut pool, entry, &file.outcome)
+            .map_err(|e| format!("{FILE}: {}: {e}", entry.id))?;
+        let example = pool.span(&entry.example);
+        let _ = writeln!(rows, "Entry {{ example: {example}, words: [{texts}] }},");
         // The compiler checks that this match knows every cause.
-        let _ = writeln!(places, "Cause::{name} => {n},");
+        let _ = writeln!(places, "Cause::{} => {n},", camel(&entry.id));
     }
     Ok(format!(
-        "static ENTRIES: [Entry; {}] = [\n{rows}];\n\
+        "static TEXT: &str = {:?};\n\
+         static STEPS: [Span; {}] = [{}];\n\
+         static ENTRIES: [Entry; {}] = [\n{rows}];\n\
          const fn place(cause: Cause) -> usize {{ match cause {{\n{places}}} }}\n",
+        pool.text,
+        pool.steps.len(),
+        pool.steps.join(","),
         file.cause.len()
     ))
 }
 
-fn cause(entry: &Entry, outcomes: &BTreeMap<String, Outcome>) -> Result<String, String> {
+fn cause(
+    pool: &mut Pool,
+    entry: &Entry,
+    outcomes: &BTreeMap<String, Outcome>,
+) -> Result<String, String> {
     if entry.example.trim().is_empty() {
         return Err("example is empty".to_owned());
     }
@@ -128,14 +162,19 @@ fn cause(entry: &Entry, outcomes: &BTreeMap<String, Outcome>) -> Result<String, 
     ];
     let mut out = String::new();
     for (name, variant) in situations {
-        let words = words(entry, variant.unwrap_or(&none), outcomes.get(name))
+        let words = words(pool, entry, variant.unwrap_or(&none), outcomes.get(name))
             .map_err(|e| format!("{name} {e}").trim_start().to_owned())?;
         let _ = writeln!(out, "{words},");
     }
     Ok(out)
 }
 
-fn words(entry: &Entry, own: &Variant, outcome: Option<&Outcome>) -> Result<String, String> {
+fn words(
+    pool: &mut Pool,
+    entry: &Entry,
+    own: &Variant,
+    outcome: Option<&Outcome>,
+) -> Result<String, String> {
     let title = own.title.as_ref().unwrap_or(&entry.title);
     if title.is_empty() || title.split(' ').count() > MAX_TITLE_WORDS {
         return Err(format!(
@@ -146,27 +185,45 @@ fn words(entry: &Entry, own: &Variant, outcome: Option<&Outcome>) -> Result<Stri
     if !WHO.contains(&who.as_str()) {
         return Err(format!("who = \"{who}\" is none of {WHO:?}"));
     }
-    let user = speech(&entry.user, &own.user, outcome.map(|o| o.user.as_str()))
-        .map_err(|e| format!("user.{e}"))?;
-    let admin = speech(&entry.admin, &own.admin, outcome.map(|o| o.admin.as_str()))
-        .map_err(|e| format!("admin.{e}"))?;
+    let user = speech(
+        pool,
+        &entry.user,
+        &own.user,
+        outcome.map(|o| o.user.as_str()),
+    )
+    .map_err(|e| format!("user.{e}"))?;
+    let admin = speech(
+        pool,
+        &entry.admin,
+        &own.admin,
+        outcome.map(|o| o.admin.as_str()),
+    )
+    .map_err(|e| format!("admin.{e}"))?;
     let side = own
         .user
         .side
         .as_ref()
         .or(entry.user.side.as_ref())
         .ok_or("user.side is missing")?;
-    let side = template(side, MAX_SHORT).map_err(|e| format!("user.side: {e}"))?;
+    let side = pool
+        .template(side, MAX_SHORT)
+        .map_err(|e| format!("user.side: {e}"))?;
     if entry.admin.side.is_some() || own.admin.side.is_some() {
         return Err("admin.side: the side is said once, in user.side".to_owned());
     }
+    let title = pool.span(title);
     Ok(format!(
-        "Words {{ title: {title:?}, who: Who::{}, side: {side}, user: {user}, admin: {admin} }}",
+        "Words {{ title: {title}, who: Who::{}, side: {side}, user: {user}, admin: {admin} }}",
         camel(who)
     ))
 }
 
-fn speech(base: &Speech, own: &Speech, outcome: Option<&str>) -> Result<String, String> {
+fn speech(
+    pool: &mut Pool,
+    base: &Speech,
+    own: &Speech,
+    outcome: Option<&str>,
+) -> Result<String, String> {
     let (what, longest) = match (&own.what, &base.what, outcome) {
         (Some(own), _, _) => (own.clone(), MAX_LONG),
         (None, Some(base), Some(outcome)) => {
@@ -175,7 +232,9 @@ fn speech(base: &Speech, own: &Speech, outcome: Option<&str>) -> Result<String, 
         (None, Some(base), None) => (base.clone(), MAX_LONG),
         (None, None, _) => return Err("what is missing".to_owned()),
     };
-    let what = template(&what, longest).map_err(|e| format!("what: {e}"))?;
+    let what = pool
+        .template(&what, longest)
+        .map_err(|e| format!("what: {e}"))?;
     let steps = own
         .steps
         .as_ref()
@@ -184,64 +243,57 @@ fn speech(base: &Speech, own: &Speech, outcome: Option<&str>) -> Result<String, 
     if steps.is_empty() || steps.len() > MAX_STEPS {
         return Err(format!("steps: one to {MAX_STEPS}, not {}", steps.len()));
     }
-    let mut list = String::new();
+    let from = pool.steps.len();
     for (n, step) in steps.iter().enumerate() {
-        let step = template(step, MAX_SHORT).map_err(|e| format!("step {}: {e}", n + 1))?;
-        let _ = write!(list, "{step},");
+        let step = pool
+            .template(step, MAX_SHORT)
+            .map_err(|e| format!("step {}: {e}", n + 1))?;
+        pool.steps.push(step);
     }
-    Ok(format!("Speech {{ what: {what}, steps: &[{list}] }}"))
+    Ok(format!(
+        "Speech {{ what: {what}, from: {from}, steps: {} }}",
+        steps.len()
+    ))
 }
 
-/// A template as a slice of `Piece`.
-fn template(text: &str, longest: usize) -> Result<String, String> {
+/// Whether a template keeps to the rules: not empty, not long, brackets in pairs, known slots.
+fn check(text: &str, longest: usize) -> Result<(), String> {
     if text.trim().is_empty() || text.trim() != text {
         return Err(format!("\"{text}\" is empty or has blanks around it"));
     }
     if text.chars().count() > longest {
         return Err(format!("\"{text}\" is longer than {longest} characters"));
     }
-    let mut out = String::from("&[");
     let mut rest = text;
-    let mut start = true;
     while let Some((before, tail)) = rest.split_once('[') {
         let (inside, after) = tail
             .split_once(']')
             .ok_or_else(|| format!("\"{text}\": [ without ]"))?;
-        start = flat(before, start, &mut out)?;
+        slots(before)?;
         let (with, without) = inside.split_once('|').unwrap_or((inside, ""));
         if !with.contains('{') {
             return Err(format!(
                 "\"{text}\": [{with}] has no slot and would always stand"
             ));
         }
-        let (mut first, mut second) = (String::new(), String::new());
-        flat(with, start, &mut first)?;
-        flat(without, start, &mut second)?;
-        let _ = write!(out, "Piece::Either(&[{first}], &[{second}]),");
-        start = false;
+        slots(with)?;
+        slots(without)?;
         rest = after;
     }
-    flat(rest, start, &mut out)?;
-    out.push(']');
-    Ok(out)
+    slots(rest)
 }
 
-/// Text and slots without brackets. `start` tells whether a sentence begins here; so does the
-/// result for what follows.
-fn flat(text: &str, mut start: bool, out: &mut String) -> Result<bool, String> {
+/// Checks a text without brackets.
+fn slots(text: &str) -> Result<(), String> {
     let mut rest = text;
     loop {
         let (before, tail) = rest
             .split_once('{')
             .map_or((rest, None), |(b, t)| (b, Some(t)));
-        if before.contains(['}', ']', '|']) {
+        if before.contains(['}', '[', ']', '|']) {
             return Err(format!("\"{text}\": stray bracket"));
         }
-        if !before.is_empty() {
-            let _ = write!(out, "Piece::Text({before:?}),");
-            start = before.ends_with(". ");
-        }
-        let Some(tail) = tail else { return Ok(start) };
+        let Some(tail) = tail else { return Ok(()) };
         let (name, after) = tail
             .split_once('}')
             .ok_or_else(|| format!("\"{text}\": {{ without }}"))?;
@@ -250,8 +302,6 @@ fn flat(text: &str, mut start: bool, out: &mut String) -> Result<bool, String> {
                 "\"{text}\": there is no slot {{{name}}}, only {SLOTS:?}"
             ));
         }
-        let _ = write!(out, "Piece::Slot(Slot::{}, {start}),", camel(name));
-        start = false;
         rest = after;
     }
 }

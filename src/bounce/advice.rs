@@ -120,26 +120,28 @@ fn advise_as(recipient: &Recipient, audience: Audience, facts: &Facts<'_>) -> Ad
         Audience::User | Audience::Both => &words.user,
     };
     Advice {
-        title: words.title,
+        title: words.title.text(),
         who: words.who,
         side: facts.fill(words.side),
         meaning: facts.fill(speech.what),
-        steps: facts.steps(speech.steps),
+        steps: facts.steps(speech),
         admin: (audience == Audience::Both).then(|| AdminAdvice {
             meaning: facts.fill(words.admin.what),
-            steps: facts.steps(words.admin.steps),
+            steps: facts.steps(&words.admin),
         }),
     }
 }
 
 /// The short name of a cause, as it stands in summaries.
 pub fn title(cause: Cause) -> &'static str {
-    words(cause, Situation::Final).title
+    words(cause, Situation::Final).title.text()
 }
 
 /// A typical line that a server writes for this cause.
 pub fn example(cause: Cause) -> &'static str {
-    ENTRIES.get(place(cause)).map_or("", |entry| entry.example)
+    ENTRIES
+        .get(place(cause))
+        .map_or("", |entry| entry.example.text())
 }
 
 /// Which of the texts of a cause fits. The order is that of `build/causes.rs`.
@@ -196,31 +198,37 @@ fn is_private(ip: IpAddr) -> bool {
 }
 
 struct Entry {
-    example: &'static str,
+    example: Span,
     words: [Words; SITUATIONS],
 }
 
 struct Words {
-    title: &'static str,
+    title: Span,
     who: Who,
-    side: Template,
+    side: Span,
     user: Speech,
     admin: Speech,
 }
 
 struct Speech {
-    what: Template,
-    steps: &'static [Template],
+    what: Span,
+    /// The place of the first in `STEPS`, and how many there are.
+    from: u16,
+    steps: u8,
 }
 
-type Template = &'static [Piece];
+/// A part of `TEXT`.
+#[derive(Clone, Copy)]
+struct Span {
+    at: u32,
+    len: u16,
+}
 
-enum Piece {
-    Text(&'static str),
-    /// A value; the flag tells that a sentence begins with it.
-    Slot(Slot, bool),
-    /// The first when all its slots are known, else the second.
-    Either(&'static [Piece], &'static [Piece]),
+impl Span {
+    fn text(self) -> &'static str {
+        let at = self.at as usize;
+        TEXT.get(at..at + usize::from(self.len)).unwrap_or("")
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -236,20 +244,39 @@ enum Slot {
     Until,
 }
 
+impl Slot {
+    /// The slot of a name; the build has let no other names through.
+    fn named(name: &str) -> Self {
+        match name {
+            "address" => Self::Address,
+            "domain" => Self::Domain,
+            "server" => Self::Server,
+            "list" => Self::List,
+            "listed" => Self::Listed,
+            "url" => Self::Url,
+            "size" => Self::Size,
+            "until" => Self::Until,
+            _ => Self::Host,
+        }
+    }
+}
+
 include!(concat!(env!("OUT_DIR"), "/causes.rs"));
 
 /// What there is when the table lacks an entry, which the build rules out.
 static NO_WORDS: Words = Words {
-    title: "",
+    title: Span { at: 0, len: 0 },
     who: Who::Nobody,
-    side: &[],
+    side: Span { at: 0, len: 0 },
     user: Speech {
-        what: &[],
-        steps: &[],
+        what: Span { at: 0, len: 0 },
+        from: 0,
+        steps: 0,
     },
     admin: Speech {
-        what: &[],
-        steps: &[],
+        what: Span { at: 0, len: 0 },
+        from: 0,
+        steps: 0,
     },
 };
 
@@ -274,47 +301,52 @@ struct Facts<'r> {
 }
 
 impl Facts<'_> {
-    fn steps(&self, steps: &'static [Template]) -> Vec<Cow<'static, str>> {
+    fn steps(&self, speech: &Speech) -> Vec<Cow<'static, str>> {
+        let from = usize::from(speech.from);
+        let steps = STEPS
+            .get(from..from + usize::from(speech.steps))
+            .unwrap_or_default();
         steps
             .iter()
-            .map(|step| self.fill(step))
+            .map(|step| self.fill(*step))
             .filter(|step| !step.is_empty())
             .collect()
     }
 
-    fn fill(&self, template: Template) -> Cow<'static, str> {
-        match template {
-            [] => Cow::Borrowed(""),
-            [Piece::Text(text)] => Cow::Borrowed(text),
-            pieces => {
-                let mut out = String::with_capacity(160);
-                for piece in pieces {
-                    match piece {
-                        Piece::Either(with, without) => {
-                            let known = with.iter().all(|piece| match piece {
-                                Piece::Slot(slot, _) => self.value(*slot).is_some(),
-                                _ => true,
-                            });
-                            let chosen = if known { with } else { without };
-                            chosen.iter().for_each(|piece| self.piece(piece, &mut out));
-                        }
-                        piece => self.piece(piece, &mut out),
-                    }
-                }
-                Cow::Owned(out)
-            }
+    /// A template with its values. The build has checked that brackets come in pairs.
+    fn fill(&self, template: Span) -> Cow<'static, str> {
+        let template = template.text();
+        if !template.contains(['{', '[']) {
+            return Cow::Borrowed(template);
         }
+        let mut out = String::with_capacity(template.len() + 64);
+        let mut rest = template;
+        while let Some((before, tail)) = rest.split_once('[') {
+            self.fill_flat(before, &mut out);
+            let (inside, after) = tail.split_once(']').unwrap_or((tail, ""));
+            let (with, without) = inside.split_once('|').unwrap_or((inside, ""));
+            let known = slots(with).all(|slot| self.value(slot).is_some());
+            self.fill_flat(if known { with } else { without }, &mut out);
+            rest = after;
+        }
+        self.fill_flat(rest, &mut out);
+        Cow::Owned(out)
     }
 
-    fn piece(&self, piece: &Piece, out: &mut String) {
-        match piece {
-            Piece::Text(text) => out.push_str(text),
-            Piece::Slot(slot, start) => match self.value(*slot) {
+    /// The same without alternatives.
+    fn fill_flat(&self, template: &str, out: &mut String) {
+        let mut rest = template;
+        while let Some((before, tail)) = rest.split_once('{') {
+            let (name, after) = tail.split_once('}').unwrap_or((tail, ""));
+            out.push_str(before);
+            let slot = Slot::named(name);
+            match self.value(slot) {
                 Some(value) => out.push_str(&short(&value)),
-                None => self.phrase(*slot, *start, out),
-            },
-            Piece::Either(..) => {}
+                None => self.phrase(slot, out.is_empty() || out.ends_with(". "), out),
+            }
+            rest = after;
         }
+        out.push_str(rest);
     }
 
     /// What is known, word for word; `None` when nothing is.
@@ -368,6 +400,14 @@ impl Facts<'_> {
             first.make_ascii_uppercase();
         }
     }
+}
+
+/// The slots of a template.
+fn slots(template: &str) -> impl Iterator<Item = Slot> {
+    template
+        .split('{')
+        .skip(1)
+        .map(|tail| Slot::named(tail.split('}').next().unwrap_or_default()))
 }
 
 /// The part of the address after the last `@`.
