@@ -38,8 +38,8 @@ pub(super) struct Reading<'a> {
     pub(super) entries: Vec<Entry<'a>>,
     /// Labelled reasons and paragraphs that hold a reply.
     pub(super) loose: Vec<Words>,
-    /// Paragraphs with words of failure.
-    pub(super) prose: Vec<Words>,
+    /// Paragraphs with words of failure: from where to where.
+    pub(super) prose: Vec<(usize, usize)>,
     pub(super) dialogue: Dialogue<'a>,
 }
 
@@ -56,7 +56,7 @@ impl Known {
     /// Who gets and who writes the notice, and what its header says of the failed recipients.
     pub(super) fn of(layer: &Layer<'_>, original: Option<&Head<'_>>) -> Self {
         let mut known = Self::default();
-        for name in ["To", "From", "Delivered-To", "X-Original-To"] {
+        for name in ["To", "From"] {
             if let Some(body) = layer.head.raw(name) {
                 known
                     .owners

@@ -139,21 +139,31 @@ pub(super) fn offset(text: &str, part: &str) -> usize {
 
 /// Lines joined by one blank each, runs of blanks kept as one.
 pub(super) fn squeeze(text: &str) -> String {
-    let mut before = b' ';
-    let plain = text.bytes().all(|byte| {
-        let fine = byte > b' ' && byte < 0x80 || byte == b' ' && before != b' ';
-        before = byte;
-        fine
-    });
-    if plain && before != b' ' {
-        return text.to_owned();
-    }
     let mut out = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
+    for line in text.split(['\n', '\r']) {
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
         if !out.is_empty() {
             out.push(' ');
         }
-        out.push_str(word);
+        let mut before = b'x';
+        let plain = line.bytes().all(|byte| {
+            let fine = byte > b' ' && byte < 0x80 || byte == b' ' && before != b' ';
+            before = byte;
+            fine
+        });
+        if plain {
+            out.push_str(line);
+        } else {
+            let mut words = line.split_whitespace();
+            out.push_str(words.next().unwrap_or_default());
+            for word in words {
+                out.push(' ');
+                out.push_str(word);
+            }
+        }
     }
     out
 }
@@ -191,6 +201,7 @@ mod tests {
 
     #[test]
     fn squeezing_joins_lines() {
-        assert_eq!(squeeze(" a\n   b\tc "), "a b c");
+        assert_eq!(squeeze(" a\r\n   b\tc  d \n\n e f"), "a b c d e f");
+        assert_eq!(squeeze("\n é\u{a0}x\n"), "é x");
     }
 }

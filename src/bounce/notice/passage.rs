@@ -103,9 +103,7 @@ impl Walk<'_, '_> {
 
     pub(super) fn push_prose(&mut self, from: usize, to: usize) {
         if self.out.prose.len() < MAX_PROSE {
-            self.out
-                .prose
-                .push(Words::new(part(self.text, from, to), from, Voice::Prose));
+            self.out.prose.push((from, to));
         }
     }
 

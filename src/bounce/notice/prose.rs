@@ -11,7 +11,7 @@ use crate::message::layer::{Block, BlockKind, Layer};
 use super::draft::{self, Draft, Words};
 use super::found::Known;
 use super::marks::{self, Marks, Votes};
-use super::page::{lines, starts};
+use super::page::{lines, part, starts};
 use super::{Voice, cut, merge, original, remote, report, settle, walk};
 
 /// Texts of one layer that are read.
@@ -105,11 +105,16 @@ fn text(block: &Block<'_>, apart: bool, known: &Known, votes: &mut Votes, all: &
     if let Some(from) = all.original.as_ref().and_then(|o| o.from.clone()) {
         known.to_mut().owners.push(from);
     }
-    let (mut drafts, mut paragraphs) =
-        settle::settle(walk::walk(text, end, &marks, &known), &known);
+    let (mut drafts, paragraphs) = settle::settle(walk::walk(text, end, &marks, &known), &known);
     draft::place(&mut drafts, block);
-    for words in &mut paragraphs {
-        words.line = block.line_at(words.at);
+    // Paragraphs are quoted only where nothing better is said.
+    if drafts.is_empty() || !drafts.iter().all(Draft::has_remote) {
+        all.paragraphs
+            .extend(paragraphs.into_iter().map(|(from, to)| {
+                let mut words = Words::new(part(text, from, to), from, Voice::Prose);
+                words.line = block.line_at(from);
+                words
+            }));
     }
     all.shaped |= drafts.iter().any(|d| {
         d.address.is_some()
@@ -117,7 +122,6 @@ fn text(block: &Block<'_>, apart: bool, known: &Known, votes: &mut Votes, all: &
                 .iter()
                 .any(|w| w.voice == Voice::Remote || says_failure(w))
     });
-    all.paragraphs.extend(paragraphs);
     let before = std::mem::take(&mut all.drafts);
     all.drafts = if before.is_empty() {
         drafts

@@ -15,7 +15,7 @@ use super::transcript::Exchange;
 const MAX_SHARED: usize = 50;
 
 /// The drafts of a text, and the paragraphs that are about nobody in particular.
-pub(super) fn settle(mut reading: Reading<'_>, known: &Known) -> (Vec<Draft>, Vec<Words>) {
+pub(super) fn settle(mut reading: Reading<'_>, known: &Known) -> (Vec<Draft>, Vec<(usize, usize)>) {
     let mut drafts = recipients(&mut reading, known);
     let mut open = Vec::new();
     for exchange in reading.dialogue.exchanges {
