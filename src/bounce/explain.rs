@@ -84,7 +84,15 @@ fn judge_notice(notice: Notice, wraps: &[Wrap]) -> Explanation {
     let recipients: Vec<Recipient> = notice
         .statements
         .into_iter()
-        .map(|statement| judge_statement(statement, notice.report, notice.dialect, reporter))
+        .map(|statement| {
+            let around = Around {
+                report: notice.report,
+                dialect: notice.dialect,
+                reporter,
+                hops: notice.original.hops,
+            };
+            judge_statement(statement, &around)
+        })
         .collect();
     Explanation {
         report: notice.report,
@@ -121,12 +129,21 @@ const fn cause_of_kind(report: Report, action: Option<Action>) -> Option<Cause> 
     }
 }
 
-pub(super) fn judge_statement(
-    statement: Statement,
-    report: Report,
-    dialect: Option<&'static str>,
-    reporter: Option<&str>,
-) -> Recipient {
+/// What a notice tells beside its statements.
+#[derive(Debug, Default)]
+pub(super) struct Around<'a> {
+    /// What kind of report it is.
+    pub(super) report: Report,
+    /// Who wrote it.
+    pub(super) dialect: Option<&'static str>,
+    /// The server that wrote it.
+    pub(super) reporter: Option<&'a str>,
+    /// Received fields of the returned message.
+    pub(super) hops: u32,
+}
+
+pub(super) fn judge_statement(statement: Statement, around: &Around<'_>) -> Recipient {
+    let report = around.report;
     if let Some(cause) = cause_of_kind(report, statement.action) {
         return without_failure(statement, cause);
     }
@@ -144,10 +161,11 @@ pub(super) fn judge_statement(
             _ => None,
         }),
         recipient: statement.address.as_deref(),
-        reporter,
+        reporter: around.reporter,
         remote_host: statement.remote.host.as_deref(),
-        dialect,
+        dialect: around.dialect,
         expired: statement.expired,
+        hops: around.hops,
     });
     let evidence = evidence(&statement.quotes, &judgement);
     Recipient {

@@ -1,7 +1,7 @@
 //! One line that is no mail: an SMTP reply, or a fragment of a log with one in it.
 
 use crate::bounce::cause::Cause;
-use crate::bounce::explain::judge_statement;
+use crate::bounce::explain::{Around, judge_statement};
 use crate::bounce::explanation::{Action, Confidence, Explanation, Form, Remote, Report};
 use crate::bounce::notice::{Quote, Statement, Voice};
 use crate::bounce::reply;
@@ -58,7 +58,13 @@ pub fn explain_line(line: &str) -> Explanation {
         }],
         ..Statement::default()
     };
-    let recipient = judge_statement(statement, report, None, None);
+    let recipient = judge_statement(
+        statement,
+        &Around {
+            report,
+            ..Around::default()
+        },
+    );
     // Words that say nothing, and no number either: whatever it is, it is no reply.
     let nothing = recipient.cause == Cause::Unknown && recipient.confidence == Confidence::Low;
     if nothing && class.is_none() && action.is_none() {

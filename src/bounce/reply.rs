@@ -37,6 +37,9 @@ pub struct Reply<'a> {
 const LIMIT: usize = 16 * 1024;
 /// What the place of a code must weigh to be believed.
 const ENOUGH: i32 = 3;
+/// What the text before a code weighs at the beginning of a line or behind a colon: there even
+/// "554 Message refused" is no count of messages.
+const SURE: i32 = 4;
 
 /// Where the reply stands in a text, and its two codes: all that most judgements need.
 #[derive(Debug, Clone, Copy, Default)]
@@ -134,7 +137,7 @@ fn digits(bytes: &[u8], at: usize) -> Option<u16> {
 /// Where the reply begins: the heaviest place, the first among equals, since the outermost reply
 /// is what the refusing server said.
 fn place(bytes: &[u8]) -> Option<usize> {
-    let mut best: Option<(i32, usize)> = None;
+    let mut best: Option<(bool, i32, usize)> = None;
     let mut at = 0;
     while let Some(offset) = bytes.get(at..)?.iter().position(u8::is_ascii_digit) {
         let start = at + offset;
@@ -148,11 +151,15 @@ fn place(bytes: &[u8]) -> Option<usize> {
             continue;
         }
         let weight = weigh(bytes, start);
-        if weight >= ENOUGH && best.is_none_or(|(most, _)| weight > most) {
-            best = Some((weight, start));
+        // A greeting or an acceptance around a refusal is not what the text is about.
+        let refuses = bytes.get(start) != Some(&b'2');
+        if weight >= ENOUGH
+            && best.is_none_or(|(refused, most, _)| (refuses, weight) > (refused, most))
+        {
+            best = Some((refuses, weight, start));
         }
     }
-    best.map(|(_, start)| start)
+    best.map(|(_, _, start)| start)
 }
 
 fn weigh(bytes: &[u8], at: usize) -> i32 {
@@ -169,7 +176,7 @@ fn weigh(bytes: &[u8], at: usize) -> i32 {
             let rest = rest.strip_prefix(b"#").unwrap_or(rest);
             match EnhancedCode::parse_prefix(rest) {
                 Some((code, _)) if code.class == class - b'0' => 3,
-                _ if around::is_unit(rest) => return -1,
+                _ if front < SURE && around::is_unit(rest) => return -1,
                 _ => 1,
             }
         }

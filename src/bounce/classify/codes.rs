@@ -78,7 +78,7 @@ pub(super) fn enhanced(code: EnhancedCode) -> Option<(Cause, Trust)> {
         (7, 30) => (C::TlsFailed, Likely),
         (7, 54 | 64) => (C::RelayDenied, Likely),
         // From here on Microsoft's own numbers.
-        (7, 123..=136) => (C::RecipientRestricted, Sure),
+        (7, 123..=136 | 193) => (C::RecipientRestricted, Sure),
         (7, 321..=325) => (C::TlsFailed, Sure),
         (7, 500..=699) if temporary => (C::RateLimited, Likely),
         (7, 501..=503 | 506) => (C::SenderRejected, Likely),

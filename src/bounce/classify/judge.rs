@@ -16,12 +16,21 @@ const TEXTS: usize = 12;
 /// A text of no more bytes has a code and hardly a word.
 const BARE: usize = 12;
 
+/// A returned message that has passed so many servers went round in a circle; Exim says only that
+/// it failed. Servers give up between 25 (sendmail) and 100 hops, honest ways have a dozen.
+const MANY_HOPS: u32 = 25;
+
 /// Tells the cause of one failure.
 pub fn judge(case: &Case<'_>) -> Judgement {
     let facts = Facts::of(case);
     let (cause, confidence, decided_by) = facts.cause(case);
+    let cause = facts.passing(cause);
     let permanent = facts.permanent(case, cause);
     let status = match (facts.reply.enhanced, case.status) {
+        // X.0.0 in a reply says nothing; the Status field may.
+        (Some(code), Some(field)) if says_nothing(code) && field.class == code.class => {
+            Some((field, StatusFrom::Report))
+        }
         (Some(code), _) => Some((code, StatusFrom::Reply)),
         (None, Some(code)) => Some((code, StatusFrom::Report)),
         (None, None) => codes::derived(cause, permanent).map(|code| (code, StatusFrom::Derived)),
@@ -135,18 +144,12 @@ impl<'a> Facts<'a> {
                 .flatten()
                 .any(codes::expired);
         // The reply itself says that time is over: its class tells nothing more.
-        let over = self.reply.enhanced.is_some_and(codes::expired);
+        let over = self.reply.enhanced.is_some_and(codes::expired)
+            && (case.expired || case.action != Some(Action::Delayed));
         if let Some(cause) = over.then_some(Cause::DeliveryExpired) {
             return (cause, Confidence::Medium, None);
         }
         if let Some((cause, _)) = in_reply.or(in_report) {
-            return (cause, Confidence::Low, None);
-        }
-        if let Some(cause) = self
-            .reply
-            .code
-            .and_then(|c| codes::reply(c, self.command, self.words))
-        {
             return (cause, Confidence::Low, None);
         }
         let late = self.read.first().map(|&(text, rule)| {
@@ -159,6 +162,21 @@ impl<'a> Facts<'a> {
                 }),
             )
         });
+        if let Some(cause) = self
+            .reply
+            .code
+            .and_then(|c| codes::reply(c, self.command, self.words))
+        {
+            // Words that only tell of time say more than a number that is used for anything.
+            let vague = matches!(cause, Cause::PolicyRejected | Cause::ServerTemporaryFailure);
+            return match late {
+                Some(late) if vague => late,
+                _ => (cause, Confidence::Low, None),
+            };
+        }
+        if self.unanswered(case) {
+            return (Cause::ConnectionFailed, Confidence::Medium, None);
+        }
         if let Some(cause) = self.command.and_then(codes::stage) {
             return (cause, Confidence::Low, None);
         }
@@ -172,7 +190,30 @@ impl<'a> Facts<'a> {
                 Confidence::Medium,
                 late.and_then(|l| l.2),
             ),
+            _ if case.hops >= MANY_HOPS => (Cause::MailLoop, Confidence::Medium, None),
             _ => late.unwrap_or((Cause::Unknown, Confidence::Low, None)),
+        }
+    }
+
+    /// Exim names the host of its last attempt and quotes what that host said: a host without
+    /// words was never reached, or left without a word.
+    fn unanswered(&self, case: &Case<'_>) -> bool {
+        case.dialect == Some("exim")
+            && case.remote_host.is_some()
+            && self.reply.code.is_none()
+            && self.reply.enhanced.is_none()
+            && (case.expired || case.action == Some(Action::Delayed))
+    }
+
+    /// A 4yz says that an error of the server will pass.
+    fn passing(&self, cause: Cause) -> Cause {
+        let class = match self.reply.enhanced {
+            Some(code) => Some(u16::from(code.class)),
+            None => self.reply.code.map(|code| code / 100),
+        };
+        match cause {
+            Cause::ServerError if class == Some(4) => Cause::ServerTemporaryFailure,
+            other => other,
         }
     }
 
@@ -259,6 +300,11 @@ fn rule_of(text: &str, place: &Place<'_>, setting: &Setting<'_>) -> Option<&'sta
 
 /// Words of reporting servers after which the other server speaks (Postfix, IronPort).
 const FRAMES: [&str; 2] = [" said: ", " - Unknown address error "];
+
+/// True for X.0.0.
+fn says_nothing(code: EnhancedCode) -> bool {
+    code.subject == 0 && code.detail == 0
+}
 
 /// The words of the reply in a text, without the frame around them.
 fn said<'a>(text: &'a str, place: &Place<'a>) -> &'a str {

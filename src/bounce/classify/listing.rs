@@ -38,15 +38,19 @@ const CLAIM: &str = r"(?:blocked using|listed (?:at|in|by|on|with|via|as)|black 
 pub(super) fn read(text: &str, folded: &Folded) -> Listing {
     let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
     let of = |kind| folded.spans().iter().filter(move |span| span.kind == kind);
-    let claimed = claimed(folded);
-    let zone = claimed
-        .filter(|span| by_zone(piece(span)).is_some())
-        .or_else(|| of(Kind::Host).find(|span| by_zone(piece(span)).is_some()))
-        .or(claimed)
-        .map(piece);
     let link = of(Kind::Link)
         .map(piece)
         .find_map(|link| Some((link, by_site(host(link))?)));
+    let claimed = claimed(folded);
+    // "Blacklisted URL (shop.example), see http://lookup.uribl.com": beside the page of a known
+    // list, a name that no list has is what is listed.
+    let stranger = claimed.filter(|(_, sure)| *sure || link.is_none());
+    let zone = claimed
+        .filter(|(span, _)| by_zone(piece(span)).is_some())
+        .map(|(span, _)| span)
+        .or_else(|| of(Kind::Host).find(|span| by_zone(piece(span)).is_some()))
+        .or(stranger.map(|(span, _)| span))
+        .map(piece);
     let named = || by_name(folded.words());
     let list = match zone {
         Some(zone) => by_zone(zone),
@@ -90,12 +94,22 @@ pub(super) fn read(text: &str, folded: &Folded) -> Listing {
     }
 }
 
-/// The host name that stands where a sentence names the zone.
-fn claimed(folded: &Folded) -> Option<&Span> {
+/// The host name that stands where a sentence names the zone, and whether that form of sentence
+/// names nothing else there.
+fn claimed(folded: &Folded) -> Option<(&Span, bool)> {
     static REGEX: OnceLock<Option<Regex>> = OnceLock::new();
     let regex = REGEX.get_or_init(|| RegexBuilder::new(CLAIM).unicode(false).build().ok());
-    let at = regex.as_ref()?.captures(folded.words())?.get(1)?.start();
-    folded.spans().iter().find(|span| span.at == at)
+    let found = regex.as_ref()?.captures(folded.words())?;
+    let sure = ["blocked using", "listed ", "rbl", "dnsbl", "using"]
+        .iter()
+        .any(|form| {
+            found
+                .get(0)
+                .is_some_and(|m| m.as_bytes().starts_with(form.as_bytes()))
+        });
+    let at = found.get(1)?.start();
+    let span = folded.spans().iter().find(|span| span.at == at)?;
+    Some((span, sure))
 }
 
 fn by_zone(host: &str) -> Option<&'static List> {

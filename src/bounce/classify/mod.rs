@@ -39,6 +39,8 @@ pub struct Case<'a> {
     pub dialect: Option<&'a str>,
     /// The server gave up because the time in the queue was over.
     pub expired: bool,
+    /// Received fields of the returned message; 0 when it is not there.
+    pub hops: u32,
 }
 
 /// What the classifier makes of a case.

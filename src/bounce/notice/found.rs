@@ -40,6 +40,8 @@ pub(super) struct Reading<'a> {
     pub(super) loose: Vec<Words>,
     /// Paragraphs with words of failure: from where to where.
     pub(super) prose: Vec<(usize, usize)>,
+    /// The first paragraph that is more than a greeting: quoted when nothing else can be.
+    pub(super) opening: Option<(usize, usize)>,
     pub(super) dialogue: Dialogue<'a>,
 }
 

@@ -9,6 +9,9 @@ use super::page::{contains, offset, part, starts, tail};
 use super::remote;
 use super::walk::Walk;
 
+/// A shorter paragraph is a greeting or a name.
+const GREETING: usize = 60;
+
 /// More paragraphs than this are not kept.
 const MAX_LOOSE: usize = 400;
 
@@ -77,6 +80,9 @@ impl Walk<'_, '_> {
             return;
         };
         let text = part(self.text, from, to);
+        if self.out.opening.is_none() && text.len() >= GREETING {
+            self.out.opening = Some((from, to));
+        }
         let roles = self.marks.roles(from, to);
         if roles & (marks::FINAL | marks::DELAY) != 0 {
             self.instructs = false;

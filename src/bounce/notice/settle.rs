@@ -54,6 +54,10 @@ pub(super) fn settle(mut reading: Reading<'_>, known: &Known) -> (Vec<Draft>, Ve
             }
         }
     }
+    // A language that no phrase is known of: its first sentences are better than nothing.
+    if reading.prose.is_empty() && drafts.iter().all(|d| d.words.is_empty()) {
+        reading.prose.extend(reading.opening);
+    }
     (drafts, reading.prose)
 }
 

@@ -76,7 +76,7 @@ pub(super) fn read(layer: &Layer<'_>) -> Option<Notice> {
     let text = block.text();
     let start = text.find(|c: char| !c.is_whitespace() && c != '\u{feff}')?;
     let json = text.get(start..).filter(|t| t.starts_with('{'))?;
-    let event = event(json).or_else(|| event(&first::<Envelope>(json)?.message))?;
+    let event = told(json).or_else(|| told(&rejoined(json)?))?;
     let (report, action, outcome) = match event.notification_type.as_str() {
         "Bounce" => (Report::Failed, Some(Action::Failed), event.bounce),
         "DeliveryDelay" => (Report::Delayed, Some(Action::Delayed), event.delivery_delay),
@@ -118,8 +118,16 @@ pub(super) fn read(layer: &Layer<'_>) -> Option<Notice> {
     })
 }
 
-fn event(json: &str) -> Option<Event> {
-    first(json)
+/// The event, bare or in the envelope of the notification service.
+fn told(json: &str) -> Option<Event> {
+    first(json).or_else(|| first(&first::<Envelope>(json)?.message))
+}
+
+/// Old sendmail breaks a line of more than 990 octets with `!`, a line end and a blank: JSON in
+/// which that happened is put together again.
+fn rejoined(json: &str) -> Option<String> {
+    let broken = ["!\r\n ", "!\n "].iter().find(|b| json.contains(*b))?;
+    Some(json.replace(broken, ""))
 }
 
 /// The first value of a text; what follows it, such as the footer of the mail, does not matter.

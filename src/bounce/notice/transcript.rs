@@ -299,15 +299,18 @@ impl<'a> Dialogue<'a> {
             }
         }
         // `no valid recipients`, `need RCPT`: they repeat that all were refused.
-        self.exchanges.retain(|e| {
-            !(e.remote
-                && e.command == Some(Command::Data)
-                && !e.late
-                && (e.words.starts_with("503")
-                    || super::page::contains(&e.words, "no valid recipients")))
-        });
+        let refused = self.exchanges.iter().any(|e| e.remote && !repeats(e));
+        self.exchanges.retain(|e| !(refused && repeats(e)));
         self
     }
+}
+
+/// True for an answer to DATA that only says that there is nobody to send to.
+fn repeats(exchange: &Exchange<'_>) -> bool {
+    exchange.remote
+        && exchange.command == Some(Command::Data)
+        && (exchange.words.starts_with("503")
+            || super::page::contains(&exchange.words, "no valid recipients"))
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 
 use crate::bounce::explanation::Action;
 
+use super::Voice;
 use super::address::{self, Shape};
-use super::draft::MAX_RECIPIENTS;
+use super::draft::{MAX_RECIPIENTS, Words};
 use super::found::{Entry, Known, Reading, Strength};
 use super::labels::{self, Label};
 use super::marks::{self, Marks};
@@ -100,7 +101,7 @@ impl<'a> Walk<'a, '_> {
         if self.in_transcript && self.told_in_transcript(line) {
             return;
         }
-        if self.recipient(line) || self.label(line) {
+        if self.recipient(line) || self.label(line) || self.verdict(line) {
             self.before = body;
             return;
         }
@@ -258,6 +259,11 @@ impl<'a> Walk<'a, '_> {
         {
             self.close();
             self.begin("", None, line.indent, Strength::Listed);
+            // That it went to a program is the reason, unless the program said a better one.
+            if let Some(entry) = self.out.entries.last_mut() {
+                let words = Words::new(line.body, line.body_at, Voice::Local);
+                entry.words.push(words);
+            }
             return true;
         }
         if line.indent < 2
@@ -354,6 +360,43 @@ impl<'a> Walk<'a, '_> {
                 true
             }
         }
+    }
+
+    /// `Unknown user: a@b.example`: the label is the reason, the value the recipient.
+    fn verdict(&mut self, line: &Line<'a>) -> bool {
+        /// Longer labels are sentences.
+        const MAX_LABEL: usize = 60;
+        let body = line.body;
+        if self.out.entries.len() >= MAX_RECIPIENTS || !body.contains('@') {
+            return false;
+        }
+        let Some((label, value)) = body.split_once(':').filter(|(l, _)| l.len() <= MAX_LABEL)
+        else {
+            return false;
+        };
+        let Some(found) = address::find(value, 0) else {
+            return false;
+        };
+        let alone =
+            |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | '[' | ']' | '.');
+        let roles = self.marks.roles(line.at, line.body_at + label.len());
+        if roles & marks::FAIL == 0
+            || self.known.owns(found.text)
+            || !value
+                .get(..found.start)
+                .is_some_and(|v| v.chars().all(alone))
+            || !tail(value, found.end).chars().all(alone)
+            || ["from", "sender"].iter().any(|w| contains(label, w))
+        {
+            return false;
+        }
+        self.close();
+        self.begin(found.text, None, line.indent, Strength::Listed);
+        if let Some(entry) = self.out.entries.last_mut() {
+            let words = Words::new(body, line.body_at, Voice::Local).with_roles(roles);
+            entry.words.push(words);
+        }
+        true
     }
 
     fn words(&mut self, line: &Line<'a>) {
