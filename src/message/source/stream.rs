@@ -169,6 +169,7 @@ impl Stream {
     fn mail(&mut self, kept: &mut Kept, mbox: bool) -> io::Result<bool> {
         let mut after_blank = true;
         let mut at_start = true;
+        let mut announced = false;
         while self.read_line()? {
             let ends = self.buffer.ends_with(b"\n");
             self.line = self.line.saturating_add(u32::from(ends));
@@ -176,6 +177,7 @@ impl Stream {
             if mbox && at_start {
                 // Unquoted `From ` in a body: only the look of the whole line tells.
                 if line.starts_with(b"From ")
+                    && !announced
                     && (is_from_line(line) || after_blank && sender_and_time(line))
                 {
                     return Ok(true);
@@ -191,11 +193,31 @@ impl Stream {
                 }
             }
             after_blank = at_start && line.trim_ascii().is_empty();
+            if !after_blank {
+                announced = at_start && announces(line);
+            }
             kept.push(line, at_start, ends);
             at_start = ends;
         }
         Ok(false)
     }
+}
+
+/// "bounced E-Mail:", "----- Original message follows -----": what comes next is quoted, not the
+/// next mail of the box, even where it begins with a `From ` line.
+fn announces(line: &[u8]) -> bool {
+    /// A longer line is a sentence that happens to end in a colon.
+    const MAX_TITLE: usize = 60;
+    let line = line.trim_ascii();
+    let framed = line.starts_with(b"---") && line.ends_with(b"---");
+    (line.ends_with(b":") || framed)
+        && line.len() < MAX_TITLE
+        && line.iter().any(u8::is_ascii_alphabetic)
+        && line.split(|b| !b.is_ascii_alphanumeric()).any(|word| {
+            ["mail", "message", "original", "follows", "header", "headers", "copy"]
+                .iter()
+                .any(|w| word.eq_ignore_ascii_case(w.as_bytes()))
+        })
 }
 
 /// What is kept of a message.
