@@ -73,6 +73,17 @@ fn a_box_is_split_at_its_from_lines_and_nowhere_else() {
 }
 
 #[test]
+fn a_copy_that_a_notice_announces_is_not_the_next_mail() {
+    let notice = "From a@example.org Tue Jan 13 14:12:29 2026\nSubject: returned\n\nIt was full.\n\n\
+                  bounced E-Mail:\n\nFrom b@example.net Tue Jan 13 14:12:28 2026\nSubject: hello\n\nhi\n";
+    assert_eq!(all(notice).len(), 1);
+    assert_eq!(
+        all(notice.replace("bounced E-Mail:", "See you, Ann")).len(),
+        2
+    );
+}
+
+#[test]
 fn items_of_a_box_know_their_number_and_first_line() {
     let text = format!("From a@b Tue Jan 13 14:12:29 2004\n{MAIL}\n").repeat(3);
     let items = all(text);

@@ -198,3 +198,68 @@ proptest! {
         prop_assert_eq!(judgement.listing.is_some(), judgement.cause == Cause::Dnsbl);
     }
 }
+
+#[test]
+fn a_host_that_exim_quotes_no_word_of_was_not_reached() {
+    let case = |dialect, host, expired| {
+        judge(&Case {
+            texts: vec![(Voice::Local, "retry timeout exceeded")],
+            action: Some(Action::Failed),
+            dialect: Some(dialect),
+            remote_host: host,
+            expired,
+            ..Case::default()
+        })
+        .cause
+    };
+    assert_eq!(
+        case("exim", Some("mx.example"), true),
+        Cause::ConnectionFailed
+    );
+    assert_eq!(case("exim", None, true), Cause::DeliveryExpired);
+    assert_eq!(
+        case("postfix", Some("mx.example"), true),
+        Cause::DeliveryExpired
+    );
+}
+
+#[test]
+fn a_returned_mail_with_very_many_hops_and_no_reason_went_in_a_circle() {
+    let after = |hops| {
+        let case = Case {
+            action: Some(Action::Failed),
+            hops,
+            ..Case::default()
+        };
+        judge(&case).cause
+    };
+    assert_eq!(after(33), Cause::MailLoop);
+    assert_eq!(after(12), Cause::Unknown);
+}
+
+#[test]
+fn an_error_of_the_server_that_will_pass_is_told_from_one_that_stays() {
+    assert_eq!(
+        said("451 4.3.5 Server configuration problem").cause,
+        Cause::ServerTemporaryFailure
+    );
+    assert_eq!(
+        said("554 5.3.5 Server configuration problem").cause,
+        Cause::ServerError
+    );
+}
+
+#[test]
+fn a_code_that_says_nothing_gives_way_to_the_field() {
+    let status = |text, field| {
+        let case = Case {
+            texts: vec![(Voice::Remote, text)],
+            status: code(field),
+            ..Case::default()
+        };
+        judge(&case).status.map(|(code, _)| code.to_string())
+    };
+    assert_eq!(status("550 5.0.0 no", "5.3.0").as_deref(), Some("5.3.0"));
+    assert_eq!(status("550 5.7.1 no", "5.3.0").as_deref(), Some("5.7.1"));
+    assert_eq!(status("550 5.0.0 no", "4.3.0").as_deref(), Some("5.0.0"));
+}

@@ -58,6 +58,13 @@ impl Words {
     }
 }
 
+/// True for an address that the Internet understands: with a domain of several names.
+fn is_whole(address: &str) -> bool {
+    address
+        .rsplit_once('@')
+        .is_some_and(|(_, domain)| domain.contains('.') || domain.starts_with('['))
+}
+
 /// One recipient.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Draft {
@@ -127,6 +134,13 @@ impl Draft {
                     voice: words.voice,
                 });
             }
+        }
+        // `lucy@ims-ms-daemon`, `mary`: what the server calls the mailbox inside is no address that
+        // anybody wrote to.
+        if self.alias.as_deref().is_some_and(is_whole)
+            && self.address.as_deref().is_some_and(|a| !is_whole(a))
+        {
+            self.address = self.alias.take();
         }
         if self.alias.as_ref().is_some_and(|a| {
             self.address

@@ -214,6 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn json_that_a_server_broke_into_lines_is_put_together() {
+        let text = "{\"notificationType\":\"Bounce\",\"bounce\":{\"bouncedReci!\n pients\":[{\"emailAddress\":\"ann@example.org\"}]}}";
+        let notice = read(&open(text.as_bytes())).unwrap();
+        assert_eq!(
+            notice.statements[0].address.as_deref(),
+            Some("ann@example.org")
+        );
+    }
+
+    #[test]
     fn other_json_is_not_read() {
         assert!(read(&open(b"{\"a\":1}")).is_none());
         assert!(read(&open(b"{ not json")).is_none());

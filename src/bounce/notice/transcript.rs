@@ -258,6 +258,18 @@ impl<'a> Dialogue<'a> {
         self.open = words.as_bytes().get(3) == Some(&b'-') && code.is_some();
     }
 
+    /// Takes the rest of a long reply that a mail program has wrapped; true when there was one.
+    pub(super) fn wrapped(&mut self, words: &str) -> bool {
+        if !self.open {
+            return false;
+        }
+        if let Some(last) = self.exchanges.last_mut() {
+            last.words.push(' ');
+            last.words.push_str(words);
+        }
+        true
+    }
+
     /// A line of the reporting server in or below the dialogue. When it names a recipient, what
     /// the other server said just before was about that recipient.
     pub(super) fn local(&mut self, words: &str, at: usize, address: Option<&'a str>) {
@@ -392,6 +404,31 @@ mod tests {
         let all = read(">>> RCPT TO:<a@b.example>\n<<< 550-5.1.1 one\n<<< 550 5.1.1 two\n>>> QUIT");
         assert_eq!(all[0].words, "550-5.1.1 one 550 5.1.1 two");
         assert_eq!(all.len(), 1);
+    }
+
+    #[test]
+    fn what_only_repeats_that_all_were_refused_is_left_out() {
+        let all = read(
+            ">>> RCPT TO:<a@b.example>\n<<< 550 5.1.1 no mailbox\n550 5.1.1 <a@b.example>... User unknown\n\
+             >>> DATA\n<<< 503 need RCPT command",
+        );
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0].words, "550 5.1.1 no mailbox");
+        // Alone it is all there is.
+        assert_eq!(read(">>> DATA\n<<< 503 need RCPT command").len(), 1);
+    }
+
+    #[test]
+    fn a_reply_that_was_wrapped_is_one() {
+        let mut dialogue = Dialogue::default();
+        dialogue.line(Side::Heard, "550-192.0.2.1 is listed (Blocked -", 0, None);
+        assert!(dialogue.wrapped("see"));
+        dialogue.line(Side::Heard, "550 https://list.example/?192.0.2.1)", 0, None);
+        assert!(!dialogue.wrapped("maildrop: over quota"));
+        assert_eq!(
+            dialogue.finish().exchanges[0].words,
+            "550-192.0.2.1 is listed (Blocked - see 550 https://list.example/?192.0.2.1)"
+        );
     }
 
     #[test]

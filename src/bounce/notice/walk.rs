@@ -173,6 +173,9 @@ impl<'a> Walk<'a, '_> {
             self.out.dialogue.local(body, line.body_at, named);
             return true;
         }
+        if self.out.dialogue.wrapped(body) {
+            return true;
+        }
         // The words of a mailer, such as `maildrop: maildir over quota.`
         if self.marks.roles(line.at, line.end) & marks::DELAY == 0 {
             self.out.dialogue.local(body, line.body_at, None);

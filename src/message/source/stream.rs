@@ -214,9 +214,11 @@ fn announces(line: &[u8]) -> bool {
         && line.len() < MAX_TITLE
         && line.iter().any(u8::is_ascii_alphabetic)
         && line.split(|b| !b.is_ascii_alphanumeric()).any(|word| {
-            ["mail", "message", "original", "follows", "header", "headers", "copy"]
-                .iter()
-                .any(|w| word.eq_ignore_ascii_case(w.as_bytes()))
+            [
+                "mail", "message", "original", "follows", "header", "headers", "copy",
+            ]
+            .iter()
+            .any(|w| word.eq_ignore_ascii_case(w.as_bytes()))
         })
 }
 
