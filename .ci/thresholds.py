@@ -10,9 +10,9 @@ MEASURES = ("is-bounce", "not-bounce", "address", "cause", "permanent", "status"
 # Right answers in percent, in the order of MEASURES; what a set does not measure is left out.
 LEAST = {
     "seed": (100, 100, 100, 100, 100, 100, 100, 100, 100),
-    "realmta": (100, 100, 100, 95.5, 100, 98.0, 100, 100, 100),
+    "realmta": (100, 100, 100, 97.2, 100, 98.0, 100, 100, 100),
     "forwarded": (100, 100, 100, 98.9, 100, 90.2, 98.4, 100, 100),
-    "bounces/dev": (99.6, 100, 99.3, 95.2, 99.6, 99.1, 97.8, 94.7, 100),
+    "bounces/dev": (100, 100, 99.6, 99.0, 99.6, 100, 98.6, 100, 100),
 }
 scores = json.load(sys.stdin)["all"]
 bad = False
