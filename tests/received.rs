@@ -9,6 +9,7 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use mailtrace::route::received::{self, Received};
 use serde_json::Value;
@@ -16,6 +17,14 @@ use serde_json::Value;
 #[test]
 fn every_own_dialect_is_read_as_labelled() {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/received/dialects.jsonl");
+    assert_eq!(faults(&own), Vec::<String>::new());
+}
+
+/// Written from memory of how mail software writes, and labelled, before the reader saw them: at
+/// first sight it missed 17 of 2873 labels and gave two values too many.
+#[test]
+fn the_forms_of_many_more_systems_are_read_as_labelled() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/received/own.jsonl");
     assert_eq!(faults(&own), Vec::<String>::new());
 }
 
@@ -79,6 +88,10 @@ fn faults(corpus: &Path) -> Vec<String> {
             let given = match field {
                 "from_helo" => r.from.helo.is_some(),
                 "from_rdns" => r.from.rdns.is_some(),
+                "from_ip" => r.from.ip.is_some(),
+                "name" => r.from.name.is_some(),
+                "id" => r.id.is_some(),
+                "time" => r.time.is_some(),
                 "ident" => r.from.ident.is_some(),
                 "auth" => r.auth.authenticated,
                 other => panic!("unknown label {other}"),
@@ -132,7 +145,9 @@ fn plain(field: &str, value: &Value) -> String {
         "with" if text == "esmtp-tls" => "esmtps".into(),
         "with" if text == "local-bsmtp" => "smtp".into(),
         "with" if text.starts_with("http") => "http".into(),
-        "from_ip" => text.trim_start_matches("::ffff:").into(),
+        "from_ip" => std::net::IpAddr::from_str(text)
+            .map_or_else(|_| text.into(), |ip| ip.to_canonical().to_string()),
+        "id" => text.trim_matches(['<', '>', ' ', ';']).into(),
         "tls_version" => text.replace('_', ".").replace("tlsv1.0", "tlsv1"),
         _ => text.into(),
     }

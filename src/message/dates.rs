@@ -214,7 +214,14 @@ impl<'x> Cursor<'x> {
     }
 
     fn month(&mut self) -> Option<i64> {
-        named(self.word(), &MONTHS).map(|n| n + 1)
+        let word = self.word();
+        named(word, &MONTHS).map(|n| n + 1).or_else(|| {
+            let start = word.get(..3)?;
+            let (_, month) = FOREIGN_MONTHS
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(start))?;
+            Some(*month)
+        })
     }
 
     /// Two digits as in RFC 5322 §4.3; three count from 1900.
@@ -324,10 +331,12 @@ impl<'x> Cursor<'x> {
     /// `09:15[:30[.5]] [AM|PM]`, as seconds of the day.
     fn time(&mut self) -> Option<i64> {
         let mut hour = self.number(2)?.value;
-        self.take(b':').then_some(())?;
+        // RFC 822 has colons; dots are the habit of some countries.
+        let mark = if self.peek() == b'.' { b'.' } else { b':' };
+        self.take(mark).then_some(())?;
         let minute = self.number(2)?.value;
         let mut second = 0;
-        if self.take(b':') {
+        if self.take(mark) {
             second = self.number(2)?.value;
             if matches!(self.peek(), b'.' | b',') {
                 self.at += 1;
@@ -420,6 +429,28 @@ const MONTHS: [&[u8]; 12] = [
     b"october",
     b"november",
     b"december",
+];
+
+/// How months begin in German, Dutch, French, Italian, Spanish and Portuguese, where that differs.
+const FOREIGN_MONTHS: [(&[u8; 3], i64); 18] = [
+    (b"ene", 1),
+    (b"gen", 1),
+    (b"fev", 2),
+    (b"mrz", 3),
+    (b"mrt", 3),
+    (b"abr", 4),
+    (b"avr", 4),
+    (b"mai", 5),
+    (b"mei", 5),
+    (b"mag", 5),
+    (b"giu", 6),
+    (b"lug", 7),
+    (b"ago", 8),
+    (b"set", 9),
+    (b"okt", 10),
+    (b"ott", 10),
+    (b"dez", 12),
+    (b"dic", 12),
 ];
 
 /// The place of a name, whole or cut to three letters or more, in a list of names.

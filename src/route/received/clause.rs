@@ -4,6 +4,7 @@
 use crate::message::dates::{self, Stamp};
 
 use super::scan::{Kind, Token};
+use super::session;
 
 /// The clauses of one field. Each holds the tokens between its keyword and the next keyword.
 #[derive(Debug, Default)]
@@ -136,14 +137,22 @@ fn clauses<'t, 'x>(line: &mut Line<'t, 'x>, start: usize, end: usize) {
         } else {
             None
         };
-        // `as` is a clause only within `as user X`; elsewhere it is a word.
-        let found = found.filter(|k| *k != Key::As || next_is(tokens, n, "user"));
+        // `as` is a clause only within `as user X`, `tls` only before a cipher suite; elsewhere
+        // they are words.
+        let found = found.filter(|k| match k {
+            Key::As => next_is(tokens, n, "user"),
+            Key::Tls => tokens
+                .get(n + 1)
+                .is_some_and(|t| session::is_cipher(t.text)),
+            _ => true,
+        });
         if found.is_none() && !semicolon {
             continue;
         }
         if let Some((_, from)) = open
             && found.is_some()
             && from == n
+            && !matches!(open, Some((Key::With, _)))
             && is_value(tokens, n)
         {
             continue;

@@ -7,10 +7,10 @@
 
 use super::clause::{Line, words};
 use super::dialect::{Dialect, Order};
-use super::scan::{Kind, scan_comment};
+use super::scan::{Kind, Token, scan_comment};
 use super::words::{
     Endpoint, after, bare, endpoint, find, helo_name, host_name, is_impossible_address,
-    is_placeholder,
+    is_no_reverse, is_placeholder, mailbox,
 };
 use super::{Client, Received, server, session};
 
@@ -47,6 +47,14 @@ pub(crate) fn read<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
     let rest: Vec<&str> = said.collect();
     outside(&rest, &mut seen);
     for comment in line.from.iter().filter(|t| t.kind == Kind::Comment) {
+        // Courier: `(IDENT: mail, TLS: …)`.
+        if let Some(ident) = after(comment.text, "ident: ") {
+            let ident = ident
+                .split([',', ' '])
+                .next()
+                .filter(|i| !is_placeholder(i));
+            seen.ident = seen.ident.or(ident);
+        }
         // What a proxy says of its client is a claim, not the connection.
         if !session::is_session(comment.text) && after(comment.text, "prox").is_none() {
             bracket(
@@ -56,6 +64,7 @@ pub(crate) fn read<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
             );
         }
     }
+    exim_3(line, &mut seen, r.dialect);
     let client = &mut r.from;
     let Some(opening) = line.opening().filter(|_| !leading) else {
         settle(line, first, &seen, r);
@@ -94,6 +103,29 @@ fn outside<'x>(rest: &[&'x str], seen: &mut Seen<'x>) {
     }
 }
 
+/// Exim 3: `from name (helo) [192.0.2.1.25] (ident)`, each of the comments may be missing.
+fn exim_3<'x>(line: &Line<'_, 'x>, seen: &mut Seen<'x>, dialect: Option<&'static Dialect>) {
+    if dialect.is_none_or(|d| d.id != "exim") || seen.helo.is_some() {
+        return;
+    }
+    let literal = |t: &Token<'_>| t.kind == Kind::Word && t.text.starts_with('[');
+    let Some(at) = line.from.iter().position(literal).filter(|at| *at > 0) else {
+        return;
+    };
+    let alone = |t: Option<&Token<'x>>| {
+        t.filter(|t| t.kind == Kind::Comment && !t.text.contains([' ', '=', ':', '@']))
+            .map(|t| t.text)
+    };
+    if let Some(helo) = alone(line.from.get(at - 1)) {
+        seen.helo = Some(helo_name(helo));
+        seen.alone = None;
+    }
+    if let Some(ident) = alone(line.from.get(at + 1)) {
+        seen.ident = seen.ident.or(Some(ident));
+        seen.alone = None;
+    }
+}
+
 fn is_helo(word: &str) -> bool {
     let word = word.strip_suffix(':').unwrap_or(word);
     ["helo", "ehlo", "lhlo"]
@@ -125,15 +157,24 @@ fn bracket<'x>(text: &'x str, login: bool, seen: &mut Seen<'x>) {
             helo_next = true;
             continue;
         }
+        // ZMailer: `[192.0.2.1]:3456 "HELO name" smtp-auth: <none>`.
+        if let Some((said, name)) = quoted(word).and_then(|w| w.split_once(' '))
+            && is_helo(said)
+        {
+            seen.helo = Some(helo_name(name));
+            continue;
+        }
         if word.eq_ignore_ascii_case("verified") {
             seen.verified = seen.at.is_some();
             continue;
         }
-        if keyed(word, seen) {
+        if keyed(word, seen) || tagged(word, seen) {
             continue;
         }
         let (ident, place) = split_ident(word);
-        if ident.is_some() && !login {
+        let token = place.find('[').and_then(|at| place.get(at..));
+        let token = token.is_some_and(|t| endpoint(t).is_none() && !is_placeholder(t));
+        if ident.is_some() && !login && !token {
             seen.ident = seen.ident.or(ident);
             seen.ident_at = true;
         }
@@ -142,8 +183,8 @@ fn bracket<'x>(text: &'x str, login: bool, seen: &mut Seen<'x>) {
         }
         let (before, literal) = glued(place);
         if let Some(before) = before {
-            name = host_name(before);
-            no_name = is_placeholder(before);
+            name = host_name(before).filter(|_| !is_no_reverse(before));
+            no_name = is_no_reverse(before);
         }
         if login && endpoint(literal).is_none() {
             continue;
@@ -153,14 +194,16 @@ fn bracket<'x>(text: &'x str, login: bool, seen: &mut Seen<'x>) {
         } else if literal.starts_with('[') {
             // The word before `[local]` or `[unix socket]` is a name all the same.
             no_name |= is_placeholder(literal);
+            // `user@place[token]`: what stands before a token of untold kind is no reverse name.
+            name = name.filter(|_| before.is_none() || is_placeholder(literal));
             if is_impossible_address(literal) {
                 seen.impossible = Some(bare(literal));
             } else if bare(literal).eq_ignore_ascii_case("local") && name.is_some() {
                 seen.named = seen.named.or(Some(name));
             }
         } else if before.is_none() {
-            name = host_name(literal);
-            no_name = is_placeholder(literal) && !literal.is_empty();
+            no_name = is_no_reverse(literal) && !literal.is_empty();
+            name = host_name(literal).filter(|_| !no_name);
             // `(mailer@localhost)`: the place behind an ident is a name even when it stands alone.
             if ident.is_some() && !literal.is_empty() && count == 1 {
                 seen.alone = seen.alone.or(name);
@@ -208,6 +251,29 @@ fn keyed<'x>(word: &'x str, seen: &mut Seen<'x>) -> bool {
     true
 }
 
+/// `ip:192.0.2.1`, `mailfrom:a@b`, `fp:token`: a key of letters, a colon, and a value. True when
+/// the word was one; an IPv6 address has a digit or another colon before long.
+fn tagged<'x>(word: &'x str, seen: &mut Seen<'x>) -> bool {
+    let Some((key, value)) = word.split_once(':') else {
+        return false;
+    };
+    let named = key.len() > 1 && key.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
+    if !named || value.is_empty() || matches!(key, "IDENT" | "ident") || endpoint(word).is_some() {
+        return false;
+    }
+    if key.eq_ignore_ascii_case("ip")
+        && let Some(at) = endpoint(value)
+    {
+        seen.at = Some(at);
+    }
+    true
+}
+
+/// What stands in double quotes.
+fn quoted(word: &str) -> Option<&str> {
+    word.strip_prefix('"')?.strip_suffix('"')
+}
+
 /// `ident@place`, parted at the last `@`; qmail's ident may have one itself.
 fn split_ident(word: &str) -> (Option<&str>, &str) {
     let Some((ident, place)) = word.rsplit_once('@') else {
@@ -245,6 +311,10 @@ fn settle<'x>(line: &Line<'_, 'x>, first: Option<&'x str>, seen: &Seen<'x>, r: &
     client.port = seen.port.or(at.and_then(|e| e.port));
     client.ident = seen.ident;
     client.forged_rdns = seen.forged;
+    // The patches that teach qmail to authenticate put the user where ident would stand.
+    if seen.ident_at && !seen.square && r.auth.authenticated {
+        r.auth.user = r.auth.user.or(seen.ident);
+    }
     client.impossible_ip = seen.impossible.or(first
         .filter(|w| at.is_none() && is_impossible_address(w))
         .map(bare));
@@ -305,8 +375,14 @@ fn mailbox_first<'x>(word: &'x str, seen: &Seen<'x>, r: &mut Received<'x>) {
         r.from.ident = r.from.ident.or(ident);
         r.from.rdns = host_name(name);
         r.from.helo = helo;
+    } else if let Some(rdns) = seen.named {
+        // Anything may be said in HELO: the receiver put name and address behind it.
+        r.from.rdns = rdns;
+        r.from.helo = helo_name(word);
+    } else if seen.at.is_some() {
+        r.from.name = helo_name(word);
     } else if r.envelope_from.is_none() {
-        r.envelope_from = super::words::mailbox(word);
+        r.envelope_from = mailbox(word);
     }
 }
 
@@ -316,7 +392,8 @@ fn nameless<'x>(line: &Line<'_, 'x>, word: &'x str, seen: &Seen<'x>, r: &mut Rec
     let whole = server::run(line.body, line.from).unwrap_or(word);
     let several = words(line.from).nth(1);
     let client = &mut r.from;
-    if is_placeholder(word) {
+    let said_unknown = !word.contains('.') && after(word, "unknown").is_some();
+    if is_placeholder(word) || said_unknown {
         return;
     }
     match seen.at {

@@ -132,9 +132,20 @@ impl<'x> Scanner<'x> {
         if self.closable {
             let found = memchr::memchr(b')', self.bytes.get(start..)?);
             self.closable = found.is_some();
-            return found.map(|n| start + n);
+            let close = start + found?;
+            return Some(self.lost(start, close).unwrap_or(close));
         }
         None
+    }
+
+    /// Where a comment ends that lost its closing bracket: `(a [192.0.2.1] by b (Postfix) …`.
+    /// A clause of the field stands in it, before the bracket of the next comment.
+    fn lost(&self, start: usize, close: usize) -> Option<usize> {
+        let end = close.min(start + MAX_GROUP);
+        let inside = self.bytes.get(start + 1..end)?;
+        let next = memchr::memchr(b'(', inside)?;
+        let by = memchr::memmem::find(inside.get(..next)?, b" by ")?;
+        Some(start + 1 + by)
     }
 
     fn word(&mut self, start: usize) {
@@ -235,6 +246,25 @@ mod tests {
         );
         assert_eq!(texts("by a (one; x"), ["by", "a", "one", ";", "x"]);
         assert_eq!(texts("by a \"one; x"), ["by", "a", "\"one", ";", "x"]);
+    }
+
+    #[test]
+    fn a_comment_without_its_closing_bracket_ends_before_the_next_clause() {
+        assert_eq!(
+            texts("from a (b [192.0.2.1] by c (Postfix) with ESMTP; x"),
+            [
+                "from",
+                "a",
+                "b [192.0.2.1]",
+                "by",
+                "c",
+                "Postfix",
+                "with",
+                "ESMTP",
+                ";",
+                "x"
+            ]
+        );
     }
 
     #[test]

@@ -40,11 +40,13 @@ fn by<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
     let mut said = words(line.by);
     if let Some(first) = said.next() {
         let second = said.next();
-        let product = second.is_some_and(|w| host_name(w).is_some()) && !first.contains('.');
+        let product =
+            second.is_some_and(|w| host_name(w).is_some() || is_release(w)) && !first.contains('.');
         if product {
-            // `By OpenMail Mailer;`: a product where the host should be.
+            // `By OpenMail Mailer;`, `by simscan 1.4.0`: a product where the host should be.
             r.by.software = run(line.body, line.by).map(str::trim);
         } else {
+            let first = portless(first);
             r.by.host = helo_name(first);
             r.by.ip = address(first);
         }
@@ -85,6 +87,28 @@ fn by<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
                 .get(at + 12..)
                 .and_then(|uid| uid.split_ascii_whitespace().next());
         }
+    }
+}
+
+/// A release number: `1.4.0`, and no address.
+fn is_release(word: &str) -> bool {
+    word.contains('.')
+        && word.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && address(word).is_none()
+}
+
+/// `mx.example.org:25`, `192.0.2.1:587` without the port.
+fn portless(word: &str) -> &str {
+    match word.rsplit_once(':') {
+        Some((host, port))
+            if !host.contains(':')
+                && !host.is_empty()
+                && !port.is_empty()
+                && port.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            host
+        }
+        _ => word,
     }
 }
 
@@ -155,6 +179,9 @@ fn with<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
             && !session::is_session(comment)
             && find(comment, "authenticated").is_none()
             && comment.starts_with(|c: char| c.is_ascii_alphanumeric())
+            // The server's name as the client asked for it (RFC 6066 §3), and an address.
+            && !comment.starts_with("SNI ")
+            && address(comment.trim()).is_none()
         {
             r.by.software = Some(comment.trim());
         }
@@ -172,7 +199,7 @@ fn with<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
     let Some(text) = run(line.body, clause) else {
         return;
     };
-    let text = text.trim_end_matches(',');
+    let text = text.trim_end_matches([',', ':']);
     let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
     if let Some(inner) = inner {
         r.by.software.get_or_insert(inner);
@@ -260,6 +287,15 @@ fn id_and_recipient<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
         let alone = said.next().is_none();
         // `for bob` is a mailbox of the machine, `for multiple recipients` is none.
         let local = || host_name(word).filter(|_| alone);
-        r.recipient = mailbox(word).filter(|m| *m != "<>").or_else(local);
+        // `for Bob <bob@example.org>`: a path behind a name.
+        let path = || {
+            words(line.recipient)
+                .find(|w| w.starts_with('<'))
+                .and_then(mailbox)
+        };
+        r.recipient = mailbox(word)
+            .or_else(path)
+            .filter(|m| *m != "<>")
+            .or_else(local);
     }
 }

@@ -1,7 +1,7 @@
 //! What comments say of the session: encryption, authentication, the envelope sender.
 
 use super::clause::{Line, words};
-use super::words::{after, bare, ends_with, find, mailbox};
+use super::words::{address, after, bare, ends_with, find, is_placeholder, mailbox};
 use super::{Auth, Received, Tls};
 
 /// Longest comment that is searched for facts.
@@ -70,18 +70,21 @@ fn is_tls(text: &str) -> bool {
         "google transport",
         "encrypted",
     ];
-    STARTS.iter().any(|s| after(text, s).is_some()) || ends_with(text, " encrypted")
+    STARTS.iter().any(|s| after(text, s).is_some())
+        || ends_with(text, " encrypted")
+        || find(text, " encrypted, ").is_some()
 }
 
 /// `(envelope-from <a@b>)`, `(envelope-sender …)`, `(original mail from …)` (Sun).
 fn sender(text: &str) -> Option<&str> {
-    let rest = match find(text, "envelope-").and_then(|at| text.get(at + 9..)) {
+    // `envelope-from`, `envelope from` (chasquid).
+    let rest = match find(text, "envelope").and_then(|at| text.get(at + 9..)) {
         Some(rest) => after(rest, "from").or_else(|| after(rest, "sender"))?,
         None => after(text, "return-path").or_else(|| after(text, "original mail from"))?,
     };
     let rest = rest.trim_start_matches([' ', '=', ':']);
     let end = rest.find([' ', ',', ')']).unwrap_or(rest.len());
-    mailbox(rest.get(..end)?)
+    mailbox(rest.get(..end)?.trim_matches('"'))
 }
 
 /// Encryption in any of the forms of the dialects.
@@ -90,10 +93,18 @@ fn tls(text: &str) -> Option<Tls<'_>> {
         return Some(tls_facts(text));
     }
     // Courier: `(AUTH: LOGIN user, SSL: TLSv1,128bits,RC4-MD5)`; others put pairs behind words.
-    memchr::memchr2(b':', b'=', text.as_bytes())?;
-    let at = ["ssl:", "tls:", "version=", "cipher=", "using tls"]
-        .iter()
-        .find_map(|mark| find(text, mark))?;
+    memchr::memchr3(b':', b'=', b',', text.as_bytes())?;
+    let at = [
+        "ssl:",
+        "tls:",
+        "version=",
+        "cipher=",
+        "using tls",
+        " tls-",
+        " tlsv",
+    ]
+    .iter()
+    .find_map(|mark| find(text, mark))?;
     let facts = text.get(at..).map(tls_facts)?;
     (facts.version.is_some() || facts.cipher.is_some()).then_some(facts)
 }
@@ -142,7 +153,7 @@ pub(crate) fn note_tls<'x>(word: &'x str, tls: &mut Tls<'x>) {
 
 /// A name of a cipher suite: letters and digits in parts, such as `AES256-SHA`, `RC4-MD5`,
 /// `TLS_AES_256_GCM_SHA384`.
-fn is_cipher(word: &str) -> bool {
+pub(crate) fn is_cipher(word: &str) -> bool {
     const PARTS: [&str; 9] = [
         "aes", "rc4", "des", "sha", "md5", "chacha", "camellia", "arcfour", "ecdhe",
     ];
@@ -210,6 +221,11 @@ pub(crate) fn auth(text: &str) -> Option<Auth<'_>> {
     if let Some(at) = find(text, "auth") {
         let (before, rest) = (text.get(..at)?, text.get(at..)?);
         if ends_with(before, "smtp-") {
+            // ZMailer: `smtp-auth: <none>`, `smtp-auth: alice`.
+            if let Some(user) = after(rest, "auth:") {
+                let user = first_word(user).filter(|u| !is_placeholder(u))?;
+                return found(Some(user), None);
+            }
             let mech = word_behind(rest, "mechanism ").or_else(|| word_behind(rest, "mech "));
             return found(word_behind(rest, "username "), mech);
         }
@@ -236,8 +252,10 @@ pub(crate) fn auth(text: &str) -> Option<Auth<'_>> {
     if !known.iter().any(|m| m.eq_ignore_ascii_case(mech)) {
         return None;
     }
-    let (user, _) = text.get(..at)?.trim().rsplit_once('@')?;
-    found(Some(user), Some(mech))
+    match text.get(..at)?.trim().rsplit_once('@') {
+        Some((user, _)) => found(Some(user), Some(mech)),
+        None => address(text.get(..at)?.trim()).and_then(|_| found(None, Some(mech))),
+    }
 }
 
 /// The user in `authenticated as U`, `authenticated user U`, `Authenticated sender: U`.

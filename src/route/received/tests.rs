@@ -94,6 +94,37 @@ fn words_that_are_no_names_are_not_given_as_names() {
 }
 
 #[test]
+fn what_a_client_says_in_helo_is_kept_whatever_it_is() {
+    let helo = |word| {
+        let body = format!(
+            "from {word} (unknown [192.0.2.1]) by b.example (Postfix); 2 Mar 2026 09:15:30 +0000"
+        );
+        read(&body).from.helo.map(str::to_owned)
+    };
+    for word in ["private", "rex@c.example", "my_pc*", "http://c.example/"] {
+        assert_eq!(helo(word).as_deref(), Some(word));
+    }
+}
+
+#[test]
+fn remarks_beside_an_address_are_no_reverse_names() {
+    for remark in [
+        "really",
+        "NXDOMAIN",
+        "ip:",
+        "user@c.example[W4_1]",
+        "mailfrom:a@c.example",
+    ] {
+        let body = format!(
+            "from a.example ({remark} [192.0.2.1]) by b.example; 2 Mar 2026 09:15:30 +0000"
+        );
+        let r = read(&body);
+        assert_eq!((r.from.rdns, r.from.ident), (None, None), "{remark}");
+        assert_eq!(r.from.ip, "192.0.2.1".parse().ok(), "{remark}");
+    }
+}
+
+#[test]
 fn an_impossible_address_is_kept_as_such() {
     let r = read("from a (b.example [300.1.2.3]) by c.example; 2 Mar 2026 09:15:30 +0000");
     assert_eq!((r.from.ip, r.from.impossible_ip), (None, Some("300.1.2.3")));

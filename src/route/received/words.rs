@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Words that stand where a name would stand and are none.
-const NO_NAMES: [&str; 23] = [
+const NO_NAMES: [&str; 35] = [
     "unknown",
     "unknown/local",
     "unknown.domain",
@@ -27,6 +27,24 @@ const NO_NAMES: [&str; 23] = [
     "hidden",
     "nohost",
     "port",
+    "unknownhost",
+    "undefined",
+    "nil",
+    "n/a",
+    "noname",
+    "noptr",
+    "nordns",
+    "norevdns",
+    "redacted",
+    "removed",
+    "deleted",
+    "snip",
+];
+
+/// Remarks that stand where the reverse name would; a client may well call itself so.
+const NO_REVERSE: [&str; 13] = [
+    "nxdomain", "servfail", "dnserror", "timeout", "tempfail", "error", "failed", "really",
+    "actually", "claims", "forged", "may", "private",
 ];
 
 /// Longest host name (RFC 1035 §2.3.4).
@@ -52,6 +70,12 @@ pub(crate) fn tagless(word: &str) -> &str {
 pub(crate) fn is_placeholder(word: &str) -> bool {
     let word = bare(word);
     word.is_empty() || NO_NAMES.iter().any(|w| w.eq_ignore_ascii_case(word))
+}
+
+/// Whether a word says that the lookup of the address gave no name.
+pub(crate) fn is_no_reverse(word: &str) -> bool {
+    let bare = bare(word);
+    is_placeholder(word) || NO_REVERSE.iter().any(|w| w.eq_ignore_ascii_case(bare))
 }
 
 /// A name as the DNS or a host file could give it: no address, no number, no placeholder.
@@ -100,9 +124,13 @@ pub(crate) struct Endpoint {
 pub(crate) fn endpoint(word: &str) -> Option<Endpoint> {
     // Nearly every word is a name; one look at its first byte settles most of them.
     let first = *word.as_bytes().first()?;
-    if !(first.is_ascii_hexdigit() || matches!(first, b'[' | b'?' | b':' | b'I' | b'i' | b'<')) {
+    if !(first.is_ascii_hexdigit()
+        || matches!(first, b'[' | b'?' | b':' | b'I' | b'i' | b'<' | b'/'))
+    {
         return None;
     }
+    // Java prints an address without a name as `/192.0.2.1`.
+    let word = word.strip_prefix('/').unwrap_or(word);
     let word = word.trim_matches(['?', ',', '<', '>']);
     let (literal, behind) = match word.strip_prefix('[') {
         Some(inner) => inner.split_once(']').unwrap_or((inner, "")),
