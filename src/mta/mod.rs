@@ -5,3 +5,5 @@
 
 pub mod address;
 pub mod envelope;
+pub mod mailboxes;
+pub mod queue;
