@@ -298,7 +298,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// Show the way a message took, hop by hop
 ///
 /// Reads the Received fields of a message and says where it came from, which way, how long each
-/// leg took and why, who is to be believed, and what looks odd or forged. Works without network.
+/// leg took and why, who is to be believed, and what looks odd or forged. Works without network,
+/// but for --live, which never asks about private addresses.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -306,13 +307,15 @@ Examples:
   mailtrace route --original bounce.eml    the way of the message that came back
   mailtrace route --html way.html message.eml
   mailtrace route --trust example.org --trust 192.0.2.0/24 message.eml
+  mailtrace route --live message.eml       verify signatures, ask for SPF and the reverse name
   mailtrace route --json *.eml | jq -r '.origin.ip'
   mailtrace route --summary ~/Maildir
 
 Exit codes:
   0  shown
   1  some line is forged or impossible, or the message went in circles
-  2  wrong use, or an input could not be read; the others are done all the same")]
+  2  wrong use, or an input could not be read; the others are done all the same
+  3  --live, and the DNS answered nothing")]
 pub struct Route {
     /// Messages, mboxes, Maildirs or folders of messages; `-` or nothing reads standard input
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -326,6 +329,9 @@ pub struct Route {
     /// A server or net of the own side: the outside begins behind it (may be repeated)
     #[arg(long, value_name = "HOST|CIDR")]
     pub trust: Vec<String>,
+    /// Ask the DNS too: the reverse name and SPF of who handed it over, DKIM and ARC verified
+    #[arg(long)]
+    pub live: bool,
     /// Count slow hosts, clear text and wrong clocks instead of telling each (with --json: after)
     #[arg(long)]
     pub summary: bool,

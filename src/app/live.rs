@@ -1,4 +1,5 @@
-//! `explain --live`: asks the list that a refusal names whether it names the address now.
+//! `explain --live`: asks the list that a refusal names whether it names the address now. Also the
+//! line to the DNS that every `--live` needs.
 
 use std::sync::Mutex;
 
@@ -13,17 +14,15 @@ use crate::dnsbl::trust;
 use crate::dnsbl::verdict::{Status, Verdict};
 use crate::dnsbl::{Checker, Manner};
 
-/// The way to the lists; one for all inputs of a run, so that nothing is asked twice.
-pub(super) struct Live {
-    // One worker at a time drives the sockets: answers are kept, and bounces name few lists.
+/// The line to the DNS; one for all inputs of a run, so that nothing is asked twice.
+pub(super) struct Line {
+    // One worker at a time drives the sockets: answers are kept, and mails ask little.
     runtime: Mutex<Runtime>,
-    resolver: Resolver,
-    choice: Choice,
-    manner: Manner,
+    pub(super) resolver: Resolver,
 }
 
-impl Live {
-    /// The way by the settings; the error says what to do.
+impl Line {
+    /// The line by the settings; the error says what to do.
     pub(super) fn new(values: &Values) -> Result<Self, String> {
         let servers = match values.resolver.as_slice() {
             [] => servers::system().map_err(|error| error.to_string())?,
@@ -36,6 +35,32 @@ impl Live {
         Ok(Self {
             runtime: Mutex::new(runtime),
             resolver: Resolver::new(&servers),
+        })
+    }
+
+    /// Runs something that asks.
+    pub(super) fn run<T>(&self, asking: impl Future<Output = T>) -> T {
+        // A panic elsewhere leaves the runtime as it was.
+        let runtime = self
+            .runtime
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        runtime.block_on(asking)
+    }
+}
+
+/// The way to the lists.
+pub(super) struct Live {
+    line: Line,
+    choice: Choice,
+    manner: Manner,
+}
+
+impl Live {
+    /// The way by the settings; the error says what to do.
+    pub(super) fn new(values: &Values) -> Result<Self, String> {
+        Ok(Self {
+            line: Line::new(values)?,
             choice: values.dnsbl.clone(),
             manner: Manner {
                 wait: values.timeout.unwrap_or(super::dnsbl::WAIT),
@@ -74,15 +99,10 @@ impl Live {
             Ok(sources) => sources,
             Err(error) => return Now::Unknown(error.to_string()),
         };
-        let checker = Checker::new(&self.resolver, sources, self.manner);
-        // A panic elsewhere leaves the runtime as it was.
-        let runtime = self
-            .runtime
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let finding = runtime.block_on(checker.check(subject, None));
+        let checker = Checker::new(&self.line.resolver, sources, self.manner);
+        let finding = self.line.run(checker.check(subject, None));
         if let Some(distrust) = &finding.distrust {
-            return Now::Unknown(trust::explain(distrust, &self.resolver.servers()));
+            return Now::Unknown(trust::explain(distrust, &self.line.resolver.servers()));
         }
         finding
             .verdicts

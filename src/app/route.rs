@@ -1,5 +1,7 @@
 //! `mailtrace route`.
 
+mod live;
+
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +23,7 @@ use crate::route::{self, Route, Severity, Trust};
 
 use super::Context;
 use super::explain::feed::{Batch, Job, Mails};
+use super::live::Line;
 use super::output::{Output, Stopped, complain};
 use super::{bulk, progress::Progress};
 
@@ -36,6 +39,8 @@ struct Done {
     some_bad: bool,
     /// Some input could not be read.
     some_error: bool,
+    /// The DNS was asked and answered nothing.
+    some_silence: bool,
     messages: u64,
     bytes: u64,
 }
@@ -45,6 +50,7 @@ struct Plan<'c> {
     paint: Painter,
     command: &'c cli::Route,
     trust: Vec<Trust>,
+    line: Option<Line>,
 }
 
 pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
@@ -65,7 +71,15 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
     if stdin && io::stdin().is_terminal() {
         complain("reading a message from standard input; end with Ctrl-D");
     }
+    let line = match command.live.then(|| Line::new(values)).transpose() {
+        Ok(line) => line,
+        Err(why) => {
+            complain(&why);
+            return Exit::Unknown;
+        }
+    };
     let plan = Plan {
+        line,
         values,
         paint: context.paint,
         command,
@@ -92,6 +106,7 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
         progress.add(done.messages, done.bytes);
         total.some_bad |= done.some_bad;
         total.some_error |= done.some_error;
+        total.some_silence |= done.some_silence;
         total.pages.extend(done.pages);
         if let (Some(sum), Some(more)) = (&mut total.summary, done.summary) {
             sum.add(more);
@@ -139,6 +154,7 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
         Some(stopped) => stopped.exit(),
         None if total.some_error => Exit::Unusable,
         None if total.some_bad => Exit::Bad,
+        None if total.some_silence => Exit::Unknown,
         None => Exit::Good,
     }
 }
@@ -188,11 +204,20 @@ impl Plan<'_> {
 
     fn route(&self, bytes: &[u8]) -> Option<Route> {
         let layer = layer::open(bytes);
-        if self.command.original {
-            self.returned(&layer)
+        let mut way = if self.command.original {
+            self.returned(&layer)?
         } else {
-            self.outermost(&layer)
+            self.outermost(&layer)?
+        };
+        if let Some(line) = &self.line {
+            // Of what came back, and of what was pasted, the signed text is seldom whole.
+            let whole = !self.command.original && !layer.head.fields.is_empty();
+            let wait = self.values.timeout.unwrap_or(live::WAIT);
+            let message = whole.then_some(bytes);
+            let found = line.run(live::ask(&line.resolver, wait, &way, message));
+            way.learn(found);
         }
+        Some(way)
     }
 
     /// The outermost mail: the input itself, or what was pasted into a text without a header.
@@ -242,6 +267,7 @@ impl Plan<'_> {
     }
 
     fn tell(&self, job: &Job, way: &Route, done: &mut Done) {
+        done.some_silence |= way.live.as_ref().is_some_and(route::live::Live::is_silence);
         done.some_bad |= way.findings.iter().any(|f| f.severity == Severity::Error);
         if let Some(sum) = &mut done.summary {
             sum.count(way);

@@ -100,17 +100,38 @@ pub fn read(selector: &str, record: Option<&str>) -> Key {
     key
 }
 
-/// The bits of the modulus: of SubjectPublicKeyInfo, or of a bare RSAPublicKey as some write it.
-fn rsa_bits(der: &[u8]) -> Option<usize> {
-    let (tag, mut inner, _) = element(der)?;
+/// The key of a record as it is used for verifying: RSAPublicKey, or the octets of Ed25519.
+pub(super) fn public_key(record: &str) -> Option<Vec<u8>> {
+    let tags = Tags::read(record);
+    let value = tags.get("p")?;
+    let packed: String = value.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let octets = BASE64.decode(packed.as_bytes()).ok()?;
+    if tags
+        .get("k")
+        .is_some_and(|k| k.eq_ignore_ascii_case("ed25519"))
+    {
+        return Some(octets);
+    }
+    rsa_key(&octets).map(<[u8]>::to_vec)
+}
+
+/// RSAPublicKey: out of SubjectPublicKeyInfo, or bare as some write it.
+fn rsa_key(der: &[u8]) -> Option<&[u8]> {
+    let (tag, inner, _) = element(der)?;
     if tag != 0x30 {
         return None;
     }
-    if inner.first() == Some(&0x30) {
-        let (_, _, rest) = element(inner)?;
-        let (_, bits, _) = element(rest)?;
-        inner = element(bits.get(1..)?)?.1;
+    if inner.first() != Some(&0x30) {
+        return Some(der);
     }
+    let (_, _, rest) = element(inner)?;
+    let (_, bits, _) = element(rest)?;
+    bits.get(1..)
+}
+
+/// The bits of the modulus.
+fn rsa_bits(der: &[u8]) -> Option<usize> {
+    let (_, inner, _) = element(rsa_key(der)?)?;
     let (tag, modulus, _) = element(inner)?;
     let zeros = modulus.iter().take_while(|&&b| b == 0).count();
     let top = modulus.get(zeros)?.leading_zeros() as usize;

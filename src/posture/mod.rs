@@ -10,6 +10,7 @@ pub mod dmarc;
 pub mod finding;
 pub mod mta_sts;
 pub mod rdns;
+pub mod signature;
 pub mod spf;
 pub mod tags;
 pub mod tls_rpt;

@@ -13,6 +13,7 @@ pub mod finding;
 mod findings;
 pub mod hop;
 mod lists;
+pub mod live;
 pub mod net;
 mod read;
 pub mod received;
@@ -58,6 +59,8 @@ pub struct Route {
     pub verdicts: Vec<Verdict>,
     /// What is to be said, weightiest first.
     pub findings: Vec<Finding>,
+    /// What the DNS says today, when it was asked.
+    pub live: Option<live::Live>,
 }
 
 /// What the header says of the message.

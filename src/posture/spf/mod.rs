@@ -93,22 +93,30 @@ pub struct Step {
 }
 
 /// What can be wrong with a tree of records.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// Several records at this domain.
+    #[error("{0} has several records")]
     Several(String),
     /// A term that does not follow the syntax: the domain, the term and why.
+    #[error("the record of {0} is invalid at \"{1}\": {why}", why = .2.words())]
     Syntax(String, String, Fault),
     /// More than ten terms ask the DNS.
+    #[error("more than {MOST_LOOKUPS} terms ask the DNS")]
     TooManyLookups,
     /// More than two lookups came back empty.
+    #[error("more than {MOST_VOID} lookups come back empty")]
     TooManyVoid,
     /// A record includes itself, over this domain.
+    #[error("the record includes itself over {0}")]
     Loop(String),
     /// This included domain has no record.
+    #[error("the included {0} has no record")]
     IncludeWithoutRecord(String),
     /// This domain has more than ten mail servers to compare.
+    #[error("{0} has more mail servers than may be compared")]
     TooManyMx(String),
     /// The DNS did not answer for this domain.
+    #[error("{0} could not be asked: {1}")]
     Dns(String, crate::dns::Failure),
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::report::html::escape;
 use crate::route::finding::Severity;
 use crate::route::hop::Hop;
+use crate::route::live::Live;
 use crate::route::{Route, span};
 
 /// The frame of the page; the policy allows its own style and nothing else.
@@ -72,6 +73,9 @@ pub fn article(way: &Route, name: &str) -> String {
     }
     findings(&mut out, way);
     sender(&mut out, way);
+    if let Some(live) = &way.live {
+        today(&mut out, live);
+    }
     raw(&mut out, way);
     out.push_str("</article>\n");
     out
@@ -308,6 +312,50 @@ fn sender(out: &mut String, way: &Route) {
             escape(verdict.key.as_deref().unwrap_or_default()),
             escape(&verdict.meaning),
             escape(&verdict.value)
+        );
+    }
+    out.push_str("</table>\n");
+}
+
+/// What the DNS said when the page was made.
+fn today(out: &mut String, live: &Live) {
+    out.push_str("<h2>What the DNS said when this page was made</h2>\n<table>\n");
+    let mut row = |what: &str, result: &str, about: &str, why: Option<&str>| {
+        put!(
+            out,
+            "<tr><td>{what}</td><td>{result}</td><td>{}</td><td class=\"dim\">{}</td></tr>\n",
+            escape(about),
+            escape(why.unwrap_or_default())
+        );
+    };
+    if let Some(why) = &live.skipped {
+        row("address", "not asked", "", Some(why));
+    }
+    if let Some(rdns) = &live.rdns {
+        let result = match rdns.confirmed {
+            Some(true) => "confirmed",
+            Some(false) => "not confirmed",
+            None => "not known",
+        };
+        let about = match &rdns.name {
+            Some(name) => format!("{} {name}", rdns.ip),
+            None => rdns.ip.to_string(),
+        };
+        row("reverse name", result, &about, rdns.why.as_deref());
+    }
+    if let Some(spf) = &live.spf {
+        row("spf", spf.result, &spf.domain, spf.why.as_deref());
+    }
+    for one in &live.dkim {
+        row("dkim", one.result, &one.domain, one.why.as_deref());
+    }
+    if let Some(arc) = &live.arc {
+        let why = arc.why.as_ref().map(|(_, why)| why.as_str());
+        row(
+            "arc",
+            arc.result,
+            arc.sealer.as_deref().unwrap_or_default(),
+            why,
         );
     }
     out.push_str("</table>\n");

@@ -9,6 +9,7 @@ use crate::report::painter::{Glyph, Painter, Style};
 use crate::report::safe;
 use crate::route::finding::Severity;
 use crate::route::hop::{Hop, Role};
+use crate::route::live::Live;
 use crate::route::net::{self, Zone};
 use crate::route::summary::Summary;
 use crate::route::{Finding, Route, span};
@@ -49,6 +50,9 @@ pub fn route(way: &Route, look: Look<'_>) -> String {
     }
     findings(&mut page, &way.findings, look.detail);
     authentication(&mut page, way);
+    if let Some(found) = &way.live {
+        live(&mut page, found);
+    }
     if look.detail == Detail::Full {
         details(&mut page, way);
     }
@@ -367,6 +371,50 @@ fn authentication(page: &mut Page, way: &Route) {
     page.end();
     page.put(Style::Plain, " ")
         .put(Style::Strong, "sender")
+        .tab(10);
+    page.wrap(Style::Plain, 10, &said.join("; "));
+}
+
+/// What the DNS said just now.
+fn live(page: &mut Page, live: &Live) {
+    let mut said: Vec<String> = Vec::new();
+    if let Some(why) = &live.skipped {
+        said.push(format!("nothing asked about the sender's address: {why}"));
+    }
+    let because = |why: &Option<String>| match why {
+        Some(why) => format!(" ({why})"),
+        None => String::new(),
+    };
+    if let Some(rdns) = &live.rdns {
+        said.push(match (&rdns.name, rdns.confirmed) {
+            (Some(name), Some(true)) => format!("{} is {name}, and {name} leads back", rdns.ip),
+            (Some(name), Some(false)) => format!("{} calls itself {name}, unconfirmed", rdns.ip),
+            (None, Some(_)) => format!("{} has no reverse name", rdns.ip),
+            (_, None) => format!(
+                "reverse name of {} not known{}",
+                rdns.ip,
+                because(&rdns.why)
+            ),
+        });
+    }
+    if let Some(spf) = &live.spf {
+        let why = because(&spf.why);
+        said.push(format!("SPF {} for {}{why}", spf.result, spf.domain));
+    }
+    for one in &live.dkim {
+        let why = because(&one.why);
+        said.push(format!("DKIM {} ({}){why}", one.result, one.domain));
+    }
+    if let Some(arc) = &live.arc {
+        let plural = if arc.sets == 1 { "" } else { "s" };
+        said.push(format!("ARC {}, {} set{plural}", arc.result, arc.sets));
+    }
+    if said.is_empty() {
+        said.push("no signature and no address to ask about".to_owned());
+    }
+    page.end();
+    page.put(Style::Plain, " ")
+        .put(Style::Strong, "today")
         .tab(10);
     page.wrap(Style::Plain, 10, &said.join("; "));
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::message::dates::Stamp;
 use crate::report::json::write::{Object, number, text};
 use crate::route::authentication::{Arc, Authentication, Outcome, Signature};
+use crate::route::live::Live;
 use crate::route::net::Zone;
 use crate::route::summary::Summary;
 use crate::route::{Finding, Handler, HandlerKind, Hop, Reason, Route, Verdict};
@@ -71,6 +72,52 @@ pub fn fill(object: &mut Object<'_>, way: &Route) {
         .object("authentication", |o| authentication(o, &way.authentication))
         .list("filters", &way.verdicts, verdict)
         .list("findings", &way.findings, finding);
+    match &way.live {
+        Some(found) => drop(object.object("live", |o| live(o, found))),
+        None => drop(object.id("live", None)),
+    }
+}
+
+fn live(object: &mut Object<'_>, found: &Live) {
+    object.maybe("skipped", found.skipped.as_deref());
+    match &found.rdns {
+        Some(rdns) => drop(object.object("rdns", |o| {
+            o.ip("ip", Some(rdns.ip))
+                .maybe("name", rdns.name.as_deref())
+                .truth("confirmed", rdns.confirmed)
+                .maybe("why", rdns.why.as_deref());
+        })),
+        None => drop(object.id("rdns", None)),
+    }
+    match &found.spf {
+        Some(spf) => drop(object.object("spf", |o| {
+            o.id("result", Some(spf.result))
+                .text("domain", &spf.domain)
+                .id("identity", Some(spf.identity))
+                .ip("ip", Some(spf.ip))
+                .maybe("why", spf.why.as_deref());
+        })),
+        None => drop(object.id("spf", None)),
+    }
+    object.list("dkim", &found.dkim, |out, one| {
+        let mut object = Object::new(out);
+        object
+            .maybe("domain", Some(&one.domain))
+            .maybe("selector", Some(&one.selector))
+            .id("result", Some(one.result))
+            .truth("aligned", Some(one.aligned))
+            .maybe("why", one.why.as_deref());
+        object.end();
+    });
+    match &found.arc {
+        Some(arc) => drop(object.object("arc", |o| {
+            o.id("result", Some(arc.result))
+                .number("sets", Some(count(arc.sets)))
+                .maybe("sealer", arc.sealer.as_deref())
+                .maybe("why", arc.why.as_ref().map(|(_, why)| why.as_str()));
+        })),
+        None => drop(object.id("arc", None)),
+    }
 }
 
 fn count(n: usize) -> u64 {
