@@ -7,3 +7,5 @@ pub mod address;
 pub mod envelope;
 pub mod mailboxes;
 pub mod queue;
+pub mod session;
+pub mod wire;
