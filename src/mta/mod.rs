@@ -8,4 +8,6 @@ pub mod envelope;
 pub mod mailboxes;
 pub mod queue;
 pub mod session;
+pub mod settings;
+pub mod store;
 pub mod wire;

@@ -2,6 +2,7 @@
 //! talks; [`Client::authenticate`](super::Client::authenticate) carries the lines.
 
 mod md5;
+pub mod server;
 mod scram;
 
 use data_encoding::BASE64;

@@ -8,6 +8,7 @@
 pub mod certificate;
 mod der;
 pub mod relic;
+pub mod server;
 pub mod trust;
 mod witness;
 

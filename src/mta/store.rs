@@ -1,0 +1,71 @@
+//! Where accepted messages go, as a session sees it: the queue, or something else that keeps
+//! mail, such as the memory of a test.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use super::envelope::Envelope;
+use super::session::reply::Reply;
+
+/// A place for messages.
+pub trait Store: Send + Sync {
+    /// Begins a message; nothing of it counts before it is committed.
+    fn draft(&self) -> Box<dyn Draft>;
+}
+
+/// A message that is being written. Dropping it leaves no trace.
+pub trait Draft: Send {
+    /// The name the message will have in logs, trace fields and the reply.
+    fn id(&self) -> String;
+
+    /// Adds octets, lines with CR LF.
+    fn write(&mut self, octets: &[u8]) -> Result<(), Trouble>;
+
+    /// Makes the message durable: when this is done, a crash loses nothing.
+    fn commit(self: Box<Self>, envelope: Envelope) -> Committing;
+}
+
+/// A message on its way to being durable.
+pub type Committing = Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send>>;
+
+/// Why a message could not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no room.
+    Full,
+    /// Something else went wrong.
+    Broken,
+}
+
+impl Trouble {
+    /// What the client is told: both pass, it may come again.
+    pub const fn reply(self) -> Reply {
+        match self {
+            Self::Full => Reply::new(452, 3, 1, "No room on the disk, try again later"),
+            Self::Broken => Reply::new(451, 3, 0, "Local trouble, try again later"),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "no room",
+            Self::Broken => "input or output error",
+        })
+    }
+}
+
+/// Whether a mailbox takes mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It does.
+    Known,
+    /// There is none of this name.
+    Unknown,
+    /// It is over its quota.
+    Full,
+    /// It is switched off.
+    Disabled,
+}
