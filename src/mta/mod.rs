@@ -12,5 +12,6 @@ pub mod journal;
 pub mod policy;
 pub mod session;
 pub mod settings;
+pub mod site;
 pub mod store;
 pub mod wire;

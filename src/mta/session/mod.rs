@@ -2,5 +2,7 @@
 //! driver that carries octets between it and the world.
 
 pub mod command;
+pub mod machine;
 pub mod params;
 pub mod reply;
+mod transaction;
