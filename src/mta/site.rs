@@ -3,15 +3,21 @@
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use tokio::sync::Semaphore;
+
 use crate::smtp::sasl::server::Book;
 use crate::smtp::tls::server::{BadIdentity, Identity};
 
 use super::address::Address;
 use super::fault::Faults;
 use super::journal::Journal;
+use super::names::Names;
 use super::policy::Greylist;
 use super::settings::{Settings, TlsSource};
 use super::store::{Standing, Store};
+
+/// Filters that run at the same time: each may hold a whole message.
+const FILTERS: usize = 8;
 
 /// Says whether a mailbox takes mail.
 pub type Directory = Arc<dyn Fn(&Address) -> Standing + Send + Sync>;
@@ -28,8 +34,11 @@ pub struct Site {
     pub faults: Arc<Faults>,
     /// The log.
     pub journal: Arc<Journal>,
+    /// Who answers questions about names; `None`: nobody is asked.
+    pub names: Option<Arc<Names>>,
     /// What time it is.
     pub clock: fn() -> SystemTime,
+    pub(crate) filters: Semaphore,
     pub(crate) book: Option<Book>,
     pub(crate) greylist: Option<Greylist>,
     identity: OnceLock<Result<Identity, BadIdentity>>,
@@ -51,6 +60,7 @@ impl Site {
         directory: Directory,
         faults: Arc<Faults>,
         journal: Arc<Journal>,
+        names: Option<Arc<Names>>,
         clock: fn() -> SystemTime,
     ) -> Self {
         let book = Book::new(&settings.users).filter(|book| !book.is_empty());
@@ -61,7 +71,9 @@ impl Site {
             directory,
             faults,
             journal,
+            names,
             clock,
+            filters: Semaphore::new(FILTERS),
             book,
             greylist,
             identity: OnceLock::new(),

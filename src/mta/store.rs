@@ -30,30 +30,34 @@ pub trait Draft: Send {
 pub type Committing = Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send>>;
 
 /// Why a message could not be kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
     /// There is no room.
     Full,
     /// Something else went wrong.
     Broken,
+    /// Somebody who looks at messages will not have it.
+    Refused(Box<Reply>),
 }
 
 impl Trouble {
-    /// What the client is told: both pass, it may come again.
-    pub const fn reply(self) -> Reply {
+    /// What the client is told. The first two pass, so it may come again.
+    pub fn reply(&self) -> Reply {
         match self {
             Self::Full => Reply::new(452, 3, 1, "No room on the disk, try again later"),
             Self::Broken => Reply::new(451, 3, 0, "Local trouble, try again later"),
+            Self::Refused(reply) => reply.as_ref().clone(),
         }
     }
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full => "no room",
-            Self::Broken => "input or output error",
-        })
+        match self {
+            Self::Full => f.write_str("no room"),
+            Self::Broken => f.write_str("input or output error"),
+            Self::Refused(reply) => reply.fmt(f),
+        }
     }
 }
 

@@ -54,6 +54,8 @@ pub enum Act {
     Raw(Vec<u8>),
     /// These octets, and then the connection ends.
     Half(Vec<u8>),
+    /// The work is done, and the connection ends in place of the reply.
+    Lose,
     /// The connection ends.
     Drop,
     /// The connection is cut (RST).
@@ -102,7 +104,7 @@ pub enum BadRule {
     Condition(String),
     /// No act.
     #[error(
-        "\"{0}\": end with = and a reply (550 5.1.1 unknown), ok, drop, reset, silence, garbage, half, raw TEXT, hide KEYWORD or certificate expired"
+        "\"{0}\": end with = and a reply (550 5.1.1 unknown), ok, lose, drop, reset, silence, garbage, half, raw TEXT, hide KEYWORD or certificate expired"
     )]
     Act(String),
     /// No scenario of this name.
@@ -230,6 +232,7 @@ fn parse_act(text: &str, stage: Stage) -> Option<Act> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     match word {
         "ok" => Some(Act::Go),
+        "lose" => Some(Act::Lose),
         "drop" => Some(Act::Drop),
         "reset" => Some(Act::Reset),
         "silence" => Some(Act::Silence),

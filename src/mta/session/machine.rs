@@ -9,7 +9,9 @@ use data_encoding::BASE64;
 
 use crate::mta::address::Address;
 use crate::mta::envelope::{Client, Envelope, Recipient};
+use crate::mta::fault::rule::Flaw;
 use crate::mta::fault::{Act, Moment, Stage};
+use crate::mta::intake::Whole;
 use crate::mta::journal::count;
 use crate::mta::policy;
 use crate::mta::settings::{Listener, Role};
@@ -85,6 +87,8 @@ pub struct Session {
     errors: usize,
     junk: usize,
     failed_logins: usize,
+    /// What is to be wrong with the certificate.
+    pub flaw: Option<Flaw>,
     /// What the block lists say of the client, for RCPT.
     pub listed: Option<Reply>,
     /// What a fault asks of the driver; it takes it after each step.
@@ -121,9 +125,19 @@ impl Session {
             errors: 0,
             junk: 0,
             failed_logins: 0,
+            flaw: None,
             listed: None,
             mischief: None,
         }
+    }
+
+    /// A client has come; a fault may meet it before anything is said.
+    pub fn connected(&mut self) -> Option<Then> {
+        let peer = self.peer.to_string();
+        let mut nothing = Vec::new();
+        self.fault(Stage::Connect, &[&peer], &mut nothing)?;
+        let mischief = self.mischief.take();
+        Some(mischief.map_or(Then::Drop, |m| m.then))
     }
 
     /// The greeting. `false`: the dialogue is over with it.
@@ -786,6 +800,41 @@ impl Session {
         self.site.journal.note(event, None, &all);
     }
 
+    /// Logs that something happened.
+    pub fn note_event(&self, event: &str) {
+        self.note(event, &[]);
+    }
+
+    /// Logs that something went wrong.
+    pub fn note_trouble(&self, event: &str, why: &str) {
+        self.note(event, &[("why", why)]);
+    }
+
+    /// Logs a message that is about to be kept.
+    pub fn note_message(&self, id: &str, whole: &Whole) {
+        let envelope = &whole.envelope;
+        let client = self.peer.to_string();
+        let sender = envelope.sender.as_ref().map(ToString::to_string);
+        let from = format!("<{}>", sender.unwrap_or_default());
+        let to = match envelope.recipients.as_slice() {
+            [only] => format!("<{}>", only.address),
+            all => format!("{} recipients", all.len()),
+        };
+        let size = whole.octets.to_string();
+        let mut fields = vec![
+            ("client", client.as_str()),
+            ("helo", envelope.client.helo.as_deref().unwrap_or_default()),
+            ("from", &from),
+            ("to", &to),
+            ("size", &size),
+            ("with", &envelope.client.with),
+        ];
+        if let Some(user) = &envelope.client.user {
+            fields.push(("user", user));
+        }
+        self.site.journal.note("received", Some(id), &fields);
+    }
+
     fn note_refusal(&self, stage: &str, about: &str, reply: &Reply) {
         let reply = reply.to_string();
         self.note(
@@ -832,7 +881,15 @@ impl Session {
             then: Then::Go,
         };
         let fate = match strike.act {
-            Act::Go | Act::Certificate(_) => None,
+            Act::Go => None,
+            Act::Certificate(flaw) => {
+                self.flaw = Some(flaw);
+                None
+            }
+            Act::Lose => {
+                mischief.then = Then::Drop;
+                None
+            }
             Act::Hide(words) => {
                 self.hidden = words;
                 None

@@ -2,7 +2,10 @@
 //! driver that carries octets between it and the world.
 
 pub mod command;
+pub mod driver;
+mod inquiry;
 pub mod machine;
 pub mod params;
 pub mod reply;
 mod transaction;
+mod wire;

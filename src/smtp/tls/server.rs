@@ -58,6 +58,15 @@ impl Identity {
 
     /// Makes a self-signed one for these names and addresses.
     pub fn self_signed(names: &[String]) -> Result<Self, BadIdentity> {
+        Self::made(names, false)
+    }
+
+    /// Makes one whose time is over, to see what others say to it.
+    pub fn expired(names: &[String]) -> Result<Self, BadIdentity> {
+        Self::made(names, true)
+    }
+
+    fn made(names: &[String], expired: bool) -> Result<Self, BadIdentity> {
         let unusable = |error: rcgen::Error| BadIdentity::Unusable(error.to_string());
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(unusable)?;
         let mut parameters = CertificateParams::new(names.to_vec()).map_err(unusable)?;
@@ -65,6 +74,10 @@ impl Identity {
             let mut subject = rcgen::DistinguishedName::new();
             subject.push(rcgen::DnType::CommonName, name.as_str());
             parameters.distinguished_name = subject;
+        }
+        if expired {
+            parameters.not_before = rcgen::date_time_ymd(2019, 1, 1);
+            parameters.not_after = rcgen::date_time_ymd(2020, 1, 1);
         }
         let certificate = parameters.self_signed(&key).map_err(unusable)?;
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
@@ -116,14 +129,28 @@ pub enum Stream {
     Plain(TcpStream),
     /// Encrypted.
     Tls(Box<TlsStream<TcpStream>>),
+    /// Given away, for a handshake.
+    Gone,
 }
 
 impl Stream {
     /// The connection below.
-    pub fn tcp(&self) -> &TcpStream {
+    pub fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
+            Self::Plain(tcp) => Some(tcp),
+            Self::Tls(tls) => Some(tls.get_ref().0),
+            Self::Gone => None,
+        }
+    }
+
+    /// Gives a connection in clear away.
+    pub fn give(&mut self) -> Option<TcpStream> {
+        match std::mem::replace(self, Self::Gone) {
+            Self::Plain(tcp) => Some(tcp),
+            other => {
+                *self = other;
+                None
+            }
         }
     }
 }
@@ -137,6 +164,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_read(cx, buf),
             Self::Tls(s) => Pin::new(s).poll_read(cx, buf),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 }
@@ -150,6 +178,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_write(cx, buf),
             Self::Tls(s) => Pin::new(s).poll_write(cx, buf),
+            Self::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -157,6 +186,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_flush(cx),
             Self::Tls(s) => Pin::new(s).poll_flush(cx),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 
@@ -164,6 +194,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(s) => Pin::new(s).poll_shutdown(cx),
             Self::Tls(s) => Pin::new(s).poll_shutdown(cx),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 }

@@ -1,0 +1,478 @@
+//! Carries octets between a client and its [`Session`], and does what the session asks for:
+//! texts, chunks, handshakes, the store.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::mta::fault::rule::Flaw;
+use crate::mta::filter::Held;
+use crate::mta::intake::{Intake, Papers, Whole};
+use crate::mta::journal::count;
+use crate::mta::settings::{Listener, Role};
+use crate::mta::site::Site;
+use crate::mta::wire::line::Found;
+use crate::mta::wire::text::{Mend, Text};
+use crate::smtp::tls::server::{Identity, Stream};
+
+use super::inquiry::Inquiries;
+use super::machine::{LONGEST_ANSWER, Session, Step, Then};
+use super::reply::Reply;
+use super::wire::{Got, Wire};
+
+/// Octets of replies after which they are sent although more commands lie there: a client that
+/// sends and does not read must not make us keep what it does not read.
+const MANY_REPLIES: usize = 16 * 1024;
+
+const BARE_LINE_FEED: Reply = Reply::new(500, 5, 2, "A line ends with CR LF, not with LF alone; goodbye");
+const LONG_LINE: Reply = Reply::new(500, 5, 2, "The line is too long");
+const ENDLESS: Reply = Reply::new(421, 5, 2, "The line does not end; goodbye");
+const IDLE: Reply = Reply::new(421, 4, 2, "Timeout; goodbye");
+const SHUTDOWN: Reply = Reply::new(421, 3, 2, "The server is shutting down; goodbye");
+const BARE_CR: Reply = Reply::new(550, 5, 2, "Message refused: a bare carriage return in it");
+const BARE_LF: Reply = Reply::new(550, 5, 2, "Message refused: a bare line feed in it");
+
+/// Leads one dialogue to its end.
+pub async fn lead(
+    tcp: TcpStream,
+    ends: (SocketAddr, SocketAddr),
+    door: Arc<Listener>,
+    site: Arc<Site>,
+    closing: Arc<Notify>,
+) {
+    let (peer, own) = ends;
+    let limits = site.settings.limits.clone();
+    let session = Session::new(site.clone(), door, peer, own);
+    let wire = Wire::new(Stream::Plain(tcp), closing, limits.write);
+    let dialogue = Dialogue {
+        inquiries: Inquiries::new(site, peer.ip()),
+        session,
+        wire,
+        intake: None,
+        mend: Mend::default(),
+        progress: Instant::now(),
+    };
+    dialogue.run().await;
+}
+
+struct Dialogue {
+    session: Session,
+    wire: Wire,
+    inquiries: Inquiries,
+    /// The message that comes in chunks.
+    intake: Option<Box<Intake>>,
+    mend: Mend,
+    /// The connection, or the last message that was taken: from then on the client has the time
+    /// of a session.
+    progress: Instant,
+}
+
+/// The dialogue is over.
+enum Over {
+    /// Send what is there, and close.
+    Close,
+    /// Nobody is there any more, or nothing shall be said.
+    Drop,
+    /// Cut.
+    Reset,
+}
+
+type Course<T = ()> = Result<T, Over>;
+
+impl Dialogue {
+    async fn run(mut self) {
+        let over = match self.begin().await {
+            Ok(()) => loop {
+                match self.next().await {
+                    Ok(()) => {}
+                    Err(over) => break over,
+                }
+            },
+            Err(over) => over,
+        };
+        match over {
+            Over::Close => Box::pin(self.wire.close()).await,
+            Over::Drop => {}
+            Over::Reset => self.wire.cut(),
+        }
+    }
+
+    fn site(&self) -> &Arc<Site> {
+        self.session.site()
+    }
+
+    async fn begin(&mut self) -> Course {
+        if let Some(then) = self.session.connected() {
+            self.mischief_of(then).await?;
+        }
+        if self.session.door().tls_first {
+            Box::pin(self.handshake()).await?;
+        }
+        let goes_on = self.session.greet(&mut self.wire.out);
+        self.mischief().await?;
+        if !goes_on {
+            return Err(Over::Close);
+        }
+        self.flush().await
+    }
+
+    /// The moment by which something must have come.
+    fn deadline(&self, wait: Duration) -> Instant {
+        let end = self.progress + self.site().settings.limits.session;
+        end.min(Instant::now() + wait)
+    }
+
+    async fn flush(&mut self) -> Course {
+        self.wire.flush().await.map_err(|_| Over::Drop)
+    }
+
+    /// Takes and answers commands until more has to be read, then reads.
+    async fn next(&mut self) -> Course {
+        loop {
+            let limit = self.site().settings.limits.line;
+            match self.wire.buffer.find(limit) {
+                Found::Nothing => break,
+                Found::Line(length) => {
+                    if self.inquiries.is_waited_for(self.wire.buffer.line(length)) {
+                        self.session.listed = self.inquiries.listed().await;
+                    }
+                    let now = std::time::Instant::now();
+                    let line = self.wire.buffer.line(length);
+                    let step = self.session.command(line, now, &mut self.wire.out);
+                    self.wire.buffer.take(length + 2);
+                    self.step(step).await?;
+                }
+                Found::TooLong => {
+                    let step = self.session.bad_line(&LONG_LINE, &mut self.wire.out);
+                    self.step(step).await?;
+                }
+                Found::BareLineFeed => return self.farewell(&BARE_LINE_FEED),
+                Found::Endless => return self.farewell(&ENDLESS),
+            }
+            if self.wire.out.len() > MANY_REPLIES {
+                self.flush().await?;
+            }
+        }
+        // A handshake where a command should be: it would never end a line.
+        if self.wire.buffer.ahead().starts_with(&[0x16, 3]) {
+            return Err(Over::Close);
+        }
+        self.flush().await?;
+        if self.wire.is_closing() && !self.session.is_within() {
+            return self.farewell(&SHUTDOWN);
+        }
+        let until = self.deadline(self.site().settings.limits.idle);
+        self.fill_line(until).await
+    }
+
+    /// Reads until a line is complete: a client that sends an octet now and then gets no more
+    /// time than one that sends nothing.
+    async fn fill_line(&mut self, until: Instant) -> Course {
+        loop {
+            match self.wire.fill(until).await {
+                Got::Octets => {
+                    let ahead = self.wire.buffer.ahead();
+                    let whole = memchr::memchr(b'\n', ahead).is_some();
+                    if whole || ahead.len() >= 512 || ahead.starts_with(&[0x16, 3]) {
+                        return Ok(());
+                    }
+                }
+                Got::Gone => return Err(Over::Drop),
+                Got::Late => {
+                    self.session.note_event("timeout");
+                    return self.farewell(&IDLE);
+                }
+                Got::Closing if self.session.is_within() => {}
+                Got::Closing => return self.farewell(&SHUTDOWN),
+            }
+        }
+    }
+
+    fn farewell<T>(&mut self, reply: &Reply) -> Course<T> {
+        reply.write(&mut self.wire.out);
+        Err(Over::Close)
+    }
+
+    /// Does what a session asks for.
+    async fn step(&mut self, step: Step) -> Course {
+        if self.session.mischief.is_some() {
+            self.mischief().await?;
+        }
+        match step {
+            Step::Command => Ok(()),
+            Step::Leave => Err(Over::Close),
+            Step::Handshake => {
+                self.flush().await?;
+                self.wire.buffer.clear();
+                Box::pin(self.handshake()).await
+            }
+            Step::Answer => Box::pin(self.answer()).await,
+            Step::Text => Box::pin(self.text()).await,
+            Step::Chunk(octets, judged) => Box::pin(self.chunk(octets, judged)).await,
+        }
+    }
+
+    /// What a fault asks for.
+    async fn mischief(&mut self) -> Course {
+        let Some(mischief) = self.session.mischief.take() else {
+            return Ok(());
+        };
+        if !mischief.delay.is_zero() {
+            Box::pin(sleep(mischief.delay)).await;
+        }
+        self.mischief_of(mischief.then).await
+    }
+
+    async fn mischief_of(&mut self, then: Then) -> Course {
+        match then {
+            Then::Go => Ok(()),
+            Then::Drop => Err(Over::Drop),
+            Then::Reset => Err(Over::Reset),
+            Then::Silence => {
+                let until = self.deadline(self.site().settings.limits.session);
+                loop {
+                    match self.wire.fill(until).await {
+                        Got::Octets => self.wire.buffer.clear(),
+                        Got::Gone | Got::Late | Got::Closing => return Err(Over::Drop),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn handshake(&mut self) -> Course {
+        let site = self.site().clone();
+        let flawed = self.session.flaw.take().and_then(flawed);
+        let identity = match (&flawed, site.identity()) {
+            (Some(identity), _) => identity,
+            (None, Ok(identity)) => identity,
+            (None, Err(error)) => {
+                self.session.note_trouble("tls-failed", &error.to_string());
+                return Err(Over::Drop);
+            }
+        };
+        let Some(tcp) = self.wire.take_tcp() else {
+            return Err(Over::Drop);
+        };
+        let shaken = timeout(site.settings.limits.handshake, identity.accept(tcp)).await;
+        let why = match shaken {
+            Ok(Ok((stream, (version, cipher)))) => {
+                self.wire.stream = stream;
+                self.session.encrypted(version, cipher);
+                return Ok(());
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "timeout".to_string(),
+        };
+        self.session.note_trouble("tls-failed", &why);
+        Err(Over::Drop)
+    }
+
+    /// Reads the answers of a login until it is over.
+    async fn answer(&mut self) -> Course {
+        loop {
+            let step = match self.wire.buffer.find(LONGEST_ANSWER) {
+                Found::Nothing => {
+                    self.flush().await?;
+                    let until = self.deadline(self.site().settings.limits.idle);
+                    self.fill_line(until).await?;
+                    continue;
+                }
+                Found::Line(length) => {
+                    let line = self.wire.buffer.line(length);
+                    let step = self.session.answer(line, &mut self.wire.out);
+                    self.wire.buffer.take(length + 2);
+                    step
+                }
+                Found::TooLong => self.session.long_answer(&mut self.wire.out),
+                Found::BareLineFeed => return self.farewell(&BARE_LINE_FEED),
+                Found::Endless => return self.farewell(&ENDLESS),
+            };
+            if self.session.mischief.is_some() {
+                self.mischief().await?;
+            }
+            match step {
+                Step::Answer => {}
+                Step::Leave => return Err(Over::Close),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits for the next octets of a message.
+    async fn fill_data(&mut self) -> Course {
+        self.flush().await?;
+        let until = self.deadline(self.site().settings.limits.data);
+        loop {
+            match self.wire.fill(until).await {
+                Got::Octets => return Ok(()),
+                Got::Gone => return Err(Over::Drop),
+                Got::Late => {
+                    self.session.note_event("timeout");
+                    return self.farewell(&IDLE);
+                }
+                // An open transaction may come to its end.
+                Got::Closing => {}
+            }
+        }
+    }
+
+    async fn begin_intake(&mut self) -> Course<Intake> {
+        let Some(envelope) = self.session.envelope() else {
+            return Err(Over::Drop);
+        };
+        let spf = self.inquiries.spf(&envelope).await;
+        let reverse = self.inquiries.reverse().await;
+        let site = self.site();
+        let papers = Papers {
+            envelope,
+            reverse,
+            tls: self.session.tls().map(|(v, c)| (v, c.to_string())),
+            spf,
+            completes: self.session.completes(),
+        };
+        let mut draft = site.store.draft();
+        if let Some(filter) = &site.settings.filter
+            && self.session.door().role != Role::Mfa
+        {
+            draft = Box::new(Held::new(draft, site.clone(), filter.clone()));
+        }
+        Ok(Intake::new(draft, papers))
+    }
+
+    /// Reads a text after 354.
+    async fn text(&mut self) -> Course {
+        let mut intake = Box::new(self.begin_intake().await?);
+        let site = self.site().clone();
+        let mut text = Text::default();
+        loop {
+            let mut sink = |run: &[u8]| intake.write(run, &site.settings);
+            let progress = text.push(self.wire.buffer.ahead(), &mut sink);
+            self.wire.buffer.take(progress.taken);
+            if progress.ended {
+                break;
+            }
+            self.fill_data().await?;
+        }
+        // Whoever wrote it wants another to see an end where there is none.
+        if text.bare_lf {
+            intake.refuse(BARE_LF);
+        } else if text.bare_cr {
+            intake.refuse(BARE_CR);
+        }
+        self.conclude(*intake).await
+    }
+
+    /// Reads a chunk (RFC 3030): exactly so many octets, whatever is made of them.
+    async fn chunk(&mut self, octets: u64, judged: Result<bool, Reply>) -> Course {
+        let site = self.site().clone();
+        if judged.is_ok() && self.intake.is_none() {
+            self.intake = Some(Box::new(self.begin_intake().await?));
+            self.mend = Mend::default();
+        }
+        let mut left = octets;
+        while left > 0 {
+            let ahead = self.wire.buffer.ahead();
+            let here = usize::try_from(left).map_or(ahead.len(), |left| left.min(ahead.len()));
+            if here == 0 {
+                self.fill_data().await?;
+                continue;
+            }
+            if let (Ok(_), Some(intake)) = (&judged, &mut self.intake) {
+                let piece = ahead.get(..here).unwrap_or_default();
+                self.mend
+                    .push(piece, &mut |run| intake.write(run, &site.settings));
+            }
+            self.wire.buffer.take(here);
+            left -= here as u64;
+        }
+        let last = match judged {
+            Ok(last) => last,
+            Err(reply) => {
+                let step = self.session.no_chunk(&reply, false, &mut self.wire.out);
+                return match step {
+                    Step::Leave => Err(Over::Close),
+                    _ => Ok(()),
+                };
+            }
+        };
+        let refusal = self.intake.as_ref().and_then(|i| i.refusal().cloned());
+        if let Some(reply) = refusal.filter(|_| !last) {
+            self.intake = None;
+            let step = self.session.no_chunk(&reply, true, &mut self.wire.out);
+            return match step {
+                Step::Leave => Err(Over::Close),
+                _ => Ok(()),
+            };
+        }
+        if !last {
+            self.session.chunk(octets, &mut self.wire.out);
+            return Ok(());
+        }
+        let Some(mut intake) = self.intake.take() else {
+            return Err(Over::Drop);
+        };
+        self.mend.end(&mut |run| intake.write(run, &site.settings));
+        self.conclude(*intake).await
+    }
+
+    /// A message has come to its end: it is kept or refused, and the client hears it.
+    async fn conclude(&mut self, intake: Intake) -> Course {
+        let words = match self.session.at_dot(&mut self.wire.out) {
+            Ok(words) => words,
+            Err(step) => {
+                self.mischief().await?;
+                return match step {
+                    Step::Leave => Err(Over::Close),
+                    _ => Ok(()),
+                };
+            }
+        };
+        let site = self.site().clone();
+        let outcome = match intake.finish(&site.settings) {
+            Ok(whole) => self.keep(whole).await,
+            Err(reply) => {
+                self.session.note_trouble("refused-message", &reply.to_string());
+                reply
+            }
+        };
+        if outcome.is_positive() {
+            self.progress = Instant::now();
+        }
+        let outcome = words.filter(|_| outcome.is_positive()).unwrap_or(outcome);
+        self.session.settle(&outcome, &mut self.wire.out);
+        self.mischief().await
+    }
+
+    async fn keep(&mut self, whole: Whole) -> Reply {
+        let site = self.site().clone();
+        let id = whole.draft.id();
+        self.session.note_message(&id, &whole);
+        let recipients = whole.envelope.recipients.len() as u64;
+        match whole.draft.commit(whole.envelope).await {
+            Ok(()) => {
+                count(&site.journal.counts.messages, 1);
+                count(&site.journal.counts.recipients, recipients);
+                count(&site.journal.counts.octets, whole.octets);
+                Reply::said(250, 0, 0, format!("Ok: queued as {id}"))
+            }
+            Err(trouble) => {
+                site.journal
+                    .note("not-kept", Some(&id), &[("why", &trouble.to_string())]);
+                trouble.reply()
+            }
+        }
+    }
+}
+
+/// A certificate with something wrong about it.
+fn flawed(flaw: Flaw) -> Option<Identity> {
+    match flaw {
+        Flaw::Expired => Identity::expired(&["localhost".to_string()]).ok(),
+        Flaw::WrongName => Identity::self_signed(&["another.host.invalid".to_string()]).ok(),
+    }
+}
