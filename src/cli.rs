@@ -1,5 +1,7 @@
 //! Every flag of every command, and nothing else. The comments here are the help and the manual.
 
+pub mod serve;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -72,6 +74,8 @@ pub enum Command {
     Route(Route),
     /// Find out whether mail can get there, and if not, who must mend what
     Check(Check),
+    /// Run the built-in mail server
+    Serve(Box<serve::Serve>),
     /// Show the settings in force and where each came from
     #[command(after_help = "\
 Examples:

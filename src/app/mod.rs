@@ -10,6 +10,7 @@ mod live;
 pub mod output;
 mod progress;
 mod route;
+mod serve;
 
 use std::ffi::OsString;
 
@@ -71,6 +72,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Dnsbl(command)) => dnsbl::run(&command, &context),
         Some(Command::Route(command)) => route::run(&command, &context),
         Some(Command::Check(command)) => check::run(&command, &context),
+        Some(Command::Serve(command)) => serve::run(&command, &context),
         Some(Command::Config) => config::run(&context),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

@@ -331,7 +331,12 @@ mod tests {
     #[test]
     fn the_longest_parts_are_taken() {
         let local = "x".repeat(64);
-        let domain = format!("{}.{}.{}.example", "a".repeat(60), "b".repeat(60), "c".repeat(60));
+        let domain = format!(
+            "{}.{}.{}.example",
+            "a".repeat(60),
+            "b".repeat(60),
+            "c".repeat(60)
+        );
         assert!(path(&format!("<{local}@{domain}>")).is_ok());
     }
 

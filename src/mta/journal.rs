@@ -222,7 +222,11 @@ mod tests {
         journal.note(
             "received",
             Some("A1"),
-            &[("from", "<a@b.test>"), ("helo", "x\r\n\"\u{202e}y"), ("n", "")],
+            &[
+                ("from", "<a@b.test>"),
+                ("helo", "x\r\n\"\u{202e}y"),
+                ("n", ""),
+            ],
         );
         journal.flush();
         let octets = page.0.lock().unwrap().clone();

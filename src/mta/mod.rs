@@ -5,14 +5,14 @@
 
 pub mod address;
 pub mod envelope;
-pub mod mailboxes;
-pub mod queue;
 pub mod fault;
 pub mod filter;
 pub mod intake;
 pub mod journal;
+pub mod mailboxes;
 pub mod names;
 pub mod policy;
+pub mod queue;
 pub mod server;
 pub mod session;
 pub mod settings;

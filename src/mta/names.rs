@@ -1,7 +1,7 @@
 //! Who answers questions about names: the DNS, or a table in its place.
 
 use crate::dns::world::World;
-use crate::dns::{Lookup, Question, Patience, Reply, Resolver};
+use crate::dns::{Lookup, Patience, Question, Reply, Resolver};
 
 /// Who answers questions about names.
 pub enum Names {

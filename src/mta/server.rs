@@ -48,17 +48,21 @@ struct Shared {
 }
 
 impl Server {
-    /// Begins to listen.
-    pub async fn start(site: Arc<Site>, listeners: &[Listener]) -> io::Result<Self> {
+    /// Begins to listen; on failure says where it could not.
+    pub async fn start(
+        site: Arc<Site>,
+        listeners: &[Listener],
+    ) -> Result<Self, (SocketAddr, io::Error)> {
         let shared = Arc::new(Shared::default());
         let mut sockets = Vec::new();
         for listener in listeners {
-            sockets.push((listen(listener.at)?, Arc::new(listener.clone())));
+            let socket = listen(listener.at).map_err(|error| (listener.at, error))?;
+            sockets.push((socket, Arc::new(listener.clone())));
         }
         let mut addresses = Vec::new();
         let mut tasks = Vec::new();
         for (socket, door) in sockets {
-            addresses.push(socket.local_addr()?);
+            addresses.push(socket.local_addr().map_err(|error| (door.at, error))?);
             let (site, shared) = (site.clone(), shared.clone());
             tasks.push(tokio::spawn(take(socket, door, site, shared)));
         }

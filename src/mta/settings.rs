@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::mailboxes::octets;
+
 /// What one server goes by.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -224,15 +226,14 @@ impl Limits {
     pub fn set(&mut self, text: &str) -> Result<(), BadLimit> {
         let (name, value) = text.split_once('=').ok_or(BadLimit::Form)?;
         let number = || {
-            let number = parse_size(value).and_then(|n| usize::try_from(n).ok());
+            let number = octets(value).and_then(|n| usize::try_from(n).ok());
             number.ok_or_else(|| BadLimit::Value(value.to_string()))
         };
         let time = || parse_time(value).ok_or_else(|| BadLimit::Value(value.to_string()));
         match name {
             "line" => self.line = number()?.max(512),
             "message" => {
-                self.message =
-                    parse_size(value).ok_or_else(|| BadLimit::Value(value.to_string()))?;
+                self.message = octets(value).ok_or_else(|| BadLimit::Value(value.to_string()))?;
             }
             "header" => self.header = number()?,
             "recipients" => self.recipients = number()?,
@@ -257,20 +258,6 @@ impl Limits {
         }
         Ok(())
     }
-}
-
-/// A number of octets: `1000`, `64k`, `25M`, `1G` (powers of 1024).
-pub fn parse_size(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text.get(digits.len()..)?.to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kb" | "kib" => 1 << 10,
-        "m" | "mb" | "mib" => 1 << 20,
-        "g" | "gb" | "gib" => 1 << 30,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// A time: `500ms`, `30s` or `30`, `5m`, `4h`, `5d`.
@@ -332,12 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_times_are_read_with_their_units() {
-        assert_eq!(parse_size("1000"), Some(1000));
-        assert_eq!(parse_size("64k"), Some(65_536));
-        assert_eq!(parse_size("1M"), Some(1_048_576));
-        assert_eq!(parse_size("x"), None);
-        assert_eq!(parse_size("99999999999G"), None);
+    fn times_are_read_with_their_units() {
         assert_eq!(parse_time("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(parse_time("30"), Some(Duration::from_secs(30)));
         assert_eq!(parse_time("5d"), Some(Duration::from_secs(432_000)));

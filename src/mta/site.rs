@@ -11,10 +11,11 @@ use crate::smtp::tls::server::{BadIdentity, Identity};
 use super::address::Address;
 use super::fault::Faults;
 use super::journal::Journal;
+use super::mailboxes::Standing;
 use super::names::Names;
 use super::policy::Greylist;
 use super::settings::{Settings, TlsSource};
-use super::store::{Standing, Store};
+use super::store::Store;
 
 /// Filters that run at the same time: each may hold a whole message.
 const FILTERS: usize = 8;

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::envelope::Envelope;
+use super::queue::{self, Queue, StoreError};
 use super::session::reply::Reply;
 
 /// A place for messages.
@@ -61,15 +62,35 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Whether a mailbox takes mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// It does.
-    Known,
-    /// There is none of this name.
-    Unknown,
-    /// It is over its quota.
-    Full,
-    /// It is switched off.
-    Disabled,
+/// The durable queue.
+impl Store for Queue {
+    fn draft(&self) -> Box<dyn Draft> {
+        Box::new(Self::draft(self))
+    }
+}
+
+impl Draft for queue::Draft {
+    fn id(&self) -> String {
+        Self::id(self).to_string()
+    }
+
+    fn write(&mut self, octets: &[u8]) -> Result<(), Trouble> {
+        Ok(Self::write(self, octets)?)
+    }
+
+    fn commit(self: Box<Self>, envelope: Envelope) -> Committing {
+        Box::pin(async move {
+            Self::commit(*self, envelope).await?;
+            Ok(())
+        })
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::Full,
+            StoreError::Io(_) => Self::Broken,
+        }
+    }
 }

@@ -182,6 +182,9 @@ mod tests {
         faults.allow_names();
         let strike = faults.strike(&at(Stage::Rcpt, &wish)).unwrap();
         assert!(matches!(strike.act, Act::Reply(reply) if reply.code == 550));
-        assert_eq!(faults.strike(&at(Stage::Rcpt, &["fault-none@a.test"])), None);
+        assert_eq!(
+            faults.strike(&at(Stage::Rcpt, &["fault-none@a.test"])),
+            None
+        );
     }
 }

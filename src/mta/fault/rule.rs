@@ -97,7 +97,9 @@ pub struct Rule {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRule {
     /// No stage.
-    #[error("\"{0}\": begin with a stage: connect, banner, ehlo, tls, auth, mail, rcpt, data, dot or quit")]
+    #[error(
+        "\"{0}\": begin with a stage: connect, banner, ehlo, tls, auth, mail, rcpt, data, dot or quit"
+    )]
     Stage(String),
     /// A condition that is none.
     #[error("\"{0}\" is no condition; there are p=0.5, every=3, times=1, for=10s and delay=2s")]
@@ -237,7 +239,9 @@ fn parse_act(text: &str, stage: Stage) -> Option<Act> {
         "reset" => Some(Act::Reset),
         "silence" => Some(Act::Silence),
         // Neither a reply nor TLS.
-        "garbage" => Some(Act::Half(b"\x80\xff\x00\x13~~\xfe no protocol\r\n".to_vec())),
+        "garbage" => Some(Act::Half(
+            b"\x80\xff\x00\x13~~\xfe no protocol\r\n".to_vec(),
+        )),
         "half" if rest.is_empty() => Some(Act::Half(b"25".to_vec())),
         "half" => Some(Act::Half(unescape(rest))),
         "raw" => Some(Act::Raw(unescape(rest))),
@@ -336,7 +340,10 @@ mod tests {
                 })
                 .collect::<Vec<_>>()
         };
-        assert_eq!(struck("mail[every=2]=drop", &[0, 0, 0, 0]), [false, true, false, true]);
+        assert_eq!(
+            struck("mail[every=2]=drop", &[0, 0, 0, 0]),
+            [false, true, false, true]
+        );
         assert_eq!(struck("mail[times=1]=drop", &[0, 0]), [true, false]);
         assert_eq!(struck("mail[for=5s]=drop", &[0, 4, 5]), [true, true, false]);
         assert_eq!(struck("mail[p=40%]=drop", &[0]), [false]);
@@ -348,9 +355,15 @@ mod tests {
     fn acts_are_read() {
         let act = |text: &str| Rule::parse(text).map(|rule| rule.act);
         assert_eq!(act("dot[delay=2s]=ok"), Ok(Act::Go));
-        assert_eq!(act("rcpt=raw 550 x\\r\\n\\xff"), Ok(Act::Raw(b"550 x\r\n\xff".to_vec())));
+        assert_eq!(
+            act("rcpt=raw 550 x\\r\\n\\xff"),
+            Ok(Act::Raw(b"550 x\r\n\xff".to_vec()))
+        );
         assert_eq!(act("data=half"), Ok(Act::Half(b"25".to_vec())));
-        assert_eq!(act("ehlo=hide SMTPUTF8"), Ok(Act::Hide(vec!["SMTPUTF8".into()])));
+        assert_eq!(
+            act("ehlo=hide SMTPUTF8"),
+            Ok(Act::Hide(vec!["SMTPUTF8".into()]))
+        );
         assert!(matches!(act("mail=550-a\\nb"), Err(BadRule::Act(_))));
         assert!(matches!(act("mail=550 a\\nb"), Ok(Act::Reply(_))));
         assert!(matches!(act("mail"), Err(BadRule::Act(_))));

@@ -24,7 +24,8 @@ pub(super) async fn to(
         Ok(None) => return Ok(()),
         Ok(Some(refusal)) => answer(&refusal),
         Err(failure) => {
-            site.journal.note("filter-failed", None, &[("why", &failure.to_string())]);
+            site.journal
+                .note("filter-failed", None, &[("why", &failure.to_string())]);
             Reply::new(451, 7, 1, "The filter cannot be reached, try again later")
         }
     };
@@ -58,7 +59,9 @@ async fn talk(
         ..MailParameters::default()
     };
     let sender = sender.unwrap_or_default();
-    let mail = client.say(Stage::Mail, &Command::Mail(&sender, parameters)).await?;
+    let mail = client
+        .say(Stage::Mail, &Command::Mail(&sender, parameters))
+        .await?;
     if !mail.is_positive() {
         return Ok(Some(mail));
     }
@@ -76,7 +79,10 @@ async fn talk(
         return Ok(Some(data));
     }
     let replies = client.message(message, 1).await?;
-    Ok(replies.into_iter().next().filter(|reply| !reply.is_positive()))
+    Ok(replies
+        .into_iter()
+        .next()
+        .filter(|reply| !reply.is_positive()))
 }
 
 /// The filter's refusal in our words.
@@ -84,7 +90,13 @@ fn answer(refusal: &smtp::Reply) -> Reply {
     let text: String = refusal
         .to_string()
         .chars()
-        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+        .map(|c| {
+            if c.is_ascii_graphic() || c == ' ' {
+                c
+            } else {
+                '?'
+            }
+        })
         .collect();
     let reply = Reply::parse(&text).filter(|reply| reply.code >= 400 && reply.code != 421);
     let mut reply = reply.unwrap_or(Reply::new(451, 7, 1, "The filter refuses for now"));

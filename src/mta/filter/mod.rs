@@ -101,7 +101,11 @@ fn trouble(error: &io::Error) -> Trouble {
 fn nameless() -> io::Result<File> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("mailtrace-{}-{n}-{:?}", std::process::id(), std::thread::current().id());
+    let name = format!(
+        "mailtrace-{}-{n}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    );
     let path = std::env::temp_dir().join(name.replace(['(', ')'], ""));
     let file = File::options()
         .read(true)
@@ -181,7 +185,13 @@ fn refusal(status: ExitStatus, words: &mut File) -> Option<Trouble> {
     let line = said.lines().next().unwrap_or_default();
     let line: String = line
         .chars()
-        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+        .map(|c| {
+            if c.is_ascii_graphic() || c == ' ' {
+                c
+            } else {
+                '?'
+            }
+        })
         .collect();
     if !code.is_some_and(|code| REFUSES.contains(&code)) {
         return Some(match code {

@@ -108,7 +108,10 @@ pub(super) fn complete(head: &[u8], with: &Completion<'_>) -> Vec<u8> {
         if is(field, "Bcc") {
             continue;
         }
-        match is(field, "From").then(|| qualify(field, with.domain)).flatten() {
+        match is(field, "From")
+            .then(|| qualify(field, with.domain))
+            .flatten()
+        {
             Some(qualified) => out.extend_from_slice(&qualified),
             None => out.extend_from_slice(field),
         }

@@ -158,7 +158,10 @@ impl Intake {
             reverse: papers.reverse.as_deref(),
             host: &settings.host,
             id: &id,
-            tls: papers.tls.as_ref().map(|(version, cipher)| (*version, cipher.as_str())),
+            tls: papers
+                .tls
+                .as_ref()
+                .map(|(version, cipher)| (*version, cipher.as_str())),
         };
         let mut top = trace.field().into_bytes();
         for field in settings.fields.iter().chain(&papers.spf) {
@@ -167,7 +170,10 @@ impl Intake {
         }
         if papers.completes {
             let sender = papers.envelope.sender.as_ref();
-            let domain = settings.domains.first().map_or(settings.host.as_str(), String::as_str);
+            let domain = settings
+                .domains
+                .first()
+                .map_or(settings.host.as_str(), String::as_str);
             let with = Completion {
                 sender,
                 domain: sender.and_then(|s| s.domain.as_deref()).unwrap_or(domain),

@@ -41,7 +41,8 @@ impl Trace<'_> {
         let mut field = String::with_capacity(320);
         let helo = client.helo.as_deref().unwrap_or("unknown");
         // Neither name can hold a control or a blank; parentheses would open a comment.
-        let tame = |name: &str| name.replace(|c: char| !c.is_ascii_graphic() || "()\\<>".contains(c), "?");
+        let tame =
+            |name: &str| name.replace(|c: char| !c.is_ascii_graphic() || "()\\<>".contains(c), "?");
         let _ = write!(field, "Received: from {}", tame(helo));
         if let Some(ip) = client.ip {
             let reverse = match self.reverse {

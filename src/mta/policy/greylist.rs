@@ -82,8 +82,14 @@ mod tests {
             let now = start + Duration::from_secs(after);
             list.wait(ip.parse().unwrap(), "a@b.test", recipient, now)
         };
-        assert_eq!(wait("192.0.2.1", "u@d.test", 0), Some(Duration::from_secs(60)));
-        assert_eq!(wait("192.0.2.1", "u@d.test", 59), Some(Duration::from_secs(1)));
+        assert_eq!(
+            wait("192.0.2.1", "u@d.test", 0),
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(
+            wait("192.0.2.1", "u@d.test", 59),
+            Some(Duration::from_secs(1))
+        );
         assert_eq!(wait("192.0.2.77", "U@d.test", 60), None);
         assert!(wait("198.51.100.1", "u@d.test", 60).is_some());
         assert!(wait("192.0.2.1", "v@d.test", 60).is_some());

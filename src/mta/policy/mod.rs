@@ -9,9 +9,9 @@ use std::time::Instant;
 pub use greylist::Greylist;
 
 use super::address::Address;
+use super::mailboxes::Standing;
 use super::session::reply::Reply;
 use super::settings::Settings;
-use super::store::Standing;
 
 /// What is known of a client when a recipient is judged.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +104,10 @@ fn place(settings: &Settings, address: &Address) -> Place {
 /// An address literal that is our own address stands for our first domain.
 fn ours(settings: &Settings, address: Address, own: IpAddr) -> Address {
     let is_own = |ip: IpAddr| ip.to_canonical() == own.to_canonical();
-    match (address.literal().is_some_and(is_own), settings.domains.first()) {
+    match (
+        address.literal().is_some_and(is_own),
+        settings.domains.first(),
+    ) {
         (true, Some(domain)) => Address {
             domain: Some(domain.clone()),
             ..address
@@ -122,10 +125,20 @@ fn mailbox(address: &Address, standing: Standing) -> Result<(), Reply> {
     let (code, subject, detail, why) = match standing {
         Standing::Known => return Ok(()),
         Standing::Unknown => (550, 1, 1, "User unknown: there is no such mailbox here"),
-        Standing::Full => (452, 2, 2, "The mailbox is full, over quota; try again later"),
+        Standing::Full => (
+            452,
+            2,
+            2,
+            "The mailbox is full, over quota; try again later",
+        ),
         Standing::Disabled => (550, 2, 1, "The mailbox is disabled and takes no mail"),
     };
-    Err(Reply::said(code, subject, detail, format!("<{address}>: {why}")))
+    Err(Reply::said(
+        code,
+        subject,
+        detail,
+        format!("<{address}>: {why}"),
+    ))
 }
 
 #[cfg(test)]
@@ -135,7 +148,11 @@ mod tests {
     fn judge(path: &str, trusted: bool) -> Result<String, u16> {
         let mut settings = Settings::new("mx.example.test", &["Example.test"]);
         settings.relay_to = vec!["behind.test".to_string()];
-        let client = if trusted { [10, 0, 0, 1] } else { [192, 0, 2, 9] };
+        let client = if trusted {
+            [10, 0, 0, 1]
+        } else {
+            [192, 0, 2, 9]
+        };
         settings.relay_from = vec!["10.0.0.0/8".parse().unwrap()];
         let (address, _) = Address::parse_path(path).map_err(|_| 501u16)?;
         let asking = Asking {

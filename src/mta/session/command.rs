@@ -166,7 +166,8 @@ fn behind<'l>(argument: &'l str, word: &str) -> Option<&'l str> {
 }
 
 fn mail(argument: &str) -> Result<Command<'_>, Reply> {
-    let path = behind(argument, "FROM:").ok_or(Reply::new(501, 5, 4, "Write MAIL FROM:<address>"))?;
+    let path =
+        behind(argument, "FROM:").ok_or(Reply::new(501, 5, 4, "Write MAIL FROM:<address>"))?;
     let (sender, rest) = Address::parse_path(path).map_err(|why| refuse(why, 7))?;
     // The bare postmaster is a recipient only (RFC 5321 section 4.1.1.3).
     if sender.as_ref().is_some_and(|s| s.domain.is_none()) {
@@ -200,7 +201,9 @@ fn bdat(rest: &[u8]) -> Result<Command<'_>, Refused> {
     const LOST: Reply = Reply::new(501, 5, 4, "Write BDAT, a length and perhaps LAST; goodbye");
     let text = str::from_utf8(rest).map_err(|_| Refused::Leave(LOST))?;
     let mut words = text.split_ascii_whitespace();
-    let length = words.next().filter(|w| w.bytes().all(|b| b.is_ascii_digit()));
+    let length = words
+        .next()
+        .filter(|w| w.bytes().all(|b| b.is_ascii_digit()));
     let length = length.and_then(|w| w.parse::<u64>().ok());
     let length = length.ok_or(Refused::Leave(LOST))?;
     Ok(match (words.next(), words.next()) {
@@ -238,12 +241,18 @@ mod tests {
         assert_eq!(parse(b"bdat 5 last"), Ok(Command::Bdat(5, true)));
         assert_eq!(parse(b"BDAT 0"), Ok(Command::Bdat(0, false)));
         assert_eq!(parse(b"NOOP whatever you like"), Ok(Command::Noop));
-        assert_eq!(parse(b"AUTH plain ="), Ok(Command::Auth("plain", Some("="))));
+        assert_eq!(
+            parse(b"AUTH plain ="),
+            Ok(Command::Auth("plain", Some("=")))
+        );
         assert!(matches!(
             parse(b"mail FROM:<> SIZE=5"),
             Ok(Command::Mail(None, MailParameters { size: Some(5), .. }))
         ));
-        assert!(matches!(parse(b"RCPT To: <a@b.test>"), Ok(Command::Rcpt(..))));
+        assert!(matches!(
+            parse(b"RCPT To: <a@b.test>"),
+            Ok(Command::Rcpt(..))
+        ));
     }
 
     #[test]

@@ -28,7 +28,12 @@ use super::wire::{Got, Wire};
 /// sends and does not read must not make us keep what it does not read.
 const MANY_REPLIES: usize = 16 * 1024;
 
-const BARE_LINE_FEED: Reply = Reply::new(500, 5, 2, "A line ends with CR LF, not with LF alone; goodbye");
+const BARE_LINE_FEED: Reply = Reply::new(
+    500,
+    5,
+    2,
+    "A line ends with CR LF, not with LF alone; goodbye",
+);
 const LONG_LINE: Reply = Reply::new(500, 5, 2, "The line is too long");
 const ENDLESS: Reply = Reply::new(421, 5, 2, "The line does not end; goodbye");
 const IDLE: Reply = Reply::new(421, 4, 2, "Timeout; goodbye");
@@ -436,7 +441,8 @@ impl Dialogue {
         let outcome = match intake.finish(&site.settings) {
             Ok(whole) => self.keep(whole).await,
             Err(reply) => {
-                self.session.note_trouble("refused-message", &reply.to_string());
+                self.session
+                    .note_trouble("refused-message", &reply.to_string());
                 reply
             }
         };

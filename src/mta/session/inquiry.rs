@@ -37,8 +37,8 @@ impl Inquiries {
     pub(super) fn new(site: Arc<Site>, client: IpAddr) -> Self {
         let client = client.to_canonical();
         let asks = !site.settings.dnsbl.is_empty() && !site.settings.trusts(client);
-        let listed = (asks && site.names.is_some())
-            .then(|| tokio::spawn(listed(Arc::clone(&site), client)));
+        let listed =
+            (asks && site.names.is_some()).then(|| tokio::spawn(listed(Arc::clone(&site), client)));
         Self {
             site,
             client,
@@ -71,7 +71,9 @@ impl Inquiries {
             self.reverse_asked = true;
             let names = self.site.names.as_ref()?;
             let asker = Asker::new(names.as_ref(), WAIT);
-            let found = timeout(PATIENCE, rdns::look_up(asker, self.client)).await.ok()?;
+            let found = timeout(PATIENCE, rdns::look_up(asker, self.client))
+                .await
+                .ok()?;
             self.reverse = found.name.filter(|_| found.confirmed == Some(true));
         }
         self.reverse.clone()
@@ -155,7 +157,13 @@ fn refusal(finding: &Finding, client: IpAddr) -> Option<Reply> {
     if let Some(words) = words.filter(|w| !w.is_empty()) {
         let plain: String = words
             .chars()
-            .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+            .map(|c| {
+                if c.is_ascii_graphic() || c == ' ' {
+                    c
+                } else {
+                    '?'
+                }
+            })
             .take(300)
             .collect();
         text.push_str("; ");

@@ -226,9 +226,15 @@ impl Session {
             Command::Rcpt(recipient, parameters) => self.rcpt(recipient, parameters, now, out),
             Command::Data => self.data(out),
             Command::Bdat(octets, last) => self.bdat(octets, Ok(last)),
-            Command::BadBdat(octets) => {
-                self.bdat(octets, Err(Reply::new(501, 5, 4, "Write BDAT, a length and perhaps LAST")))
-            }
+            Command::BadBdat(octets) => self.bdat(
+                octets,
+                Err(Reply::new(
+                    501,
+                    5,
+                    4,
+                    "Write BDAT, a length and perhaps LAST",
+                )),
+            ),
             Command::Rset => {
                 self.junk += 1;
                 self.transaction = None;
@@ -245,7 +251,8 @@ impl Session {
             }
             Command::Help => {
                 self.junk += 1;
-                let text = "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH QUIT";
+                let text =
+                    "Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH QUIT";
                 self.say(&Reply::new(214, 0, 0, text), out)
             }
             Command::Quit => {
@@ -361,11 +368,7 @@ impl Session {
         Step::Command
     }
 
-    fn may_mail(
-        &self,
-        sender: Option<&Address>,
-        parameters: &MailParameters,
-    ) -> Result<(), Reply> {
+    fn may_mail(&self, sender: Option<&Address>, parameters: &MailParameters) -> Result<(), Reply> {
         let settings = &self.site.settings;
         let Some((hello, _)) = &self.hello else {
             return Err(HELLO_FIRST);
@@ -394,7 +397,12 @@ impl Session {
             return Err(UNKNOWN);
         }
         if !utf8 && sender.is_some_and(|s| !s.is_ascii()) {
-            return Err(Reply::new(553, 6, 7, "An address outside ASCII needs SMTPUTF8"));
+            return Err(Reply::new(
+                553,
+                6,
+                7,
+                "An address outside ASCII needs SMTPUTF8",
+            ));
         }
         if parameters.size.is_some_and(|s| s > settings.limits.message) {
             return Err(TOO_LARGE);
@@ -456,7 +464,12 @@ impl Session {
             return Err(Reply::new(555, 5, 4, "Unsupported parameter"));
         }
         if !address.is_ascii() && !open.parameters.smtputf8 {
-            return Err(Reply::new(553, 6, 7, "An address outside ASCII needs SMTPUTF8"));
+            return Err(Reply::new(
+                553,
+                6,
+                7,
+                "An address outside ASCII needs SMTPUTF8",
+            ));
         }
         if open.recipients.len() >= self.site.settings.limits.recipients {
             return Err(TOO_MANY);
@@ -502,9 +515,12 @@ impl Session {
     fn may_data(&self) -> Result<(), Reply> {
         match &self.transaction {
             None => Err(MAIL_FIRST),
-            Some(open) if open.chunks => {
-                Err(Reply::new(503, 5, 1, "BDAT has begun; DATA cannot follow it"))
-            }
+            Some(open) if open.chunks => Err(Reply::new(
+                503,
+                5,
+                1,
+                "BDAT has begun; DATA cannot follow it",
+            )),
             Some(open) if !open.recipients.is_empty() => Ok(()),
             // RFC 2033 section 4.2 asks LMTP for 503.
             Some(open) if open.refused && !self.door.lmtp => Err(NO_RECIPIENTS),
@@ -530,7 +546,15 @@ impl Session {
         let absurd = limit.saturating_mul(ABSURD).max(1 << 32);
         if octets > absurd {
             // Nobody waits for the end of this.
-            return Step::Chunk(0, Err(Reply::new(421, 3, 4, "The chunk is absurdly large; goodbye")));
+            return Step::Chunk(
+                0,
+                Err(Reply::new(
+                    421,
+                    3,
+                    4,
+                    "The chunk is absurdly large; goodbye",
+                )),
+            );
         }
         Step::Chunk(octets, judged)
     }
@@ -597,7 +621,12 @@ impl Session {
             return Err(Reply::new(503, 5, 1, "Not within a transaction"));
         }
         if !self.offers_login() {
-            return Err(Reply::new(538, 7, 11, "Encryption required: say STARTTLS first"));
+            return Err(Reply::new(
+                538,
+                7,
+                11,
+                "Encryption required: say STARTTLS first",
+            ));
         }
         let known = Mechanism::from_name(name).is_some_and(|m| OFFERED.contains(&m));
         match known {
@@ -770,7 +799,9 @@ impl Session {
 
     /// TLS version and cipher.
     pub fn tls(&self) -> Option<(&'static str, &str)> {
-        self.tls.as_ref().map(|(version, cipher)| (*version, cipher.as_str()))
+        self.tls
+            .as_ref()
+            .map(|(version, cipher)| (*version, cipher.as_str()))
     }
 
     /// The client.
@@ -875,7 +906,13 @@ impl Session {
             now: Instant::now(),
         };
         let strike = self.site.faults.strike(&moment)?;
-        self.note("fault", &[("stage", word(stage)), ("act", &format!("{:?}", strike.act))]);
+        self.note(
+            "fault",
+            &[
+                ("stage", word(stage)),
+                ("act", &format!("{:?}", strike.act)),
+            ],
+        );
         let mut mischief = Mischief {
             delay: strike.delay,
             then: Then::Go,

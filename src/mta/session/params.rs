@@ -268,7 +268,8 @@ mod tests {
 
     #[test]
     fn what_rcpt_may_be_given() {
-        let read = RcptParameters::parse(" NOTIFY=success,DELAY ORCPT=rfc822;a+2Bb@c.test").unwrap();
+        let read =
+            RcptParameters::parse(" NOTIFY=success,DELAY ORCPT=rfc822;a+2Bb@c.test").unwrap();
         let notify = read.notify.unwrap();
         assert!(notify.success && notify.delay && !notify.failure);
         let orcpt = ("rfc822".to_string(), "a+b@c.test".to_string());

@@ -120,11 +120,7 @@ impl Text {
             }
         }
         // A CR at the end of a piece waits for what follows.
-        let end = if self.at == At::Cr && i > 0 {
-            i - 1
-        } else {
-            i
-        };
+        let end = if self.at == At::Cr && i > 0 { i - 1 } else { i };
         pass(from, end, sink);
         Progress {
             taken: piece.len(),

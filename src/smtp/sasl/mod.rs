@@ -2,8 +2,8 @@
 //! talks; [`Client::authenticate`](super::Client::authenticate) carries the lines.
 
 mod md5;
-pub mod server;
 mod scram;
+pub mod server;
 
 use data_encoding::BASE64;
 

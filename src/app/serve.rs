@@ -1,0 +1,274 @@
+//! `mailtrace serve`.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::serve::{LogForm, Serve};
+use crate::dns::{Resolver, servers};
+use crate::exit::Exit;
+use crate::mta::fault::{Faults, scenario};
+use crate::mta::journal::{Form, Journal};
+use crate::mta::mailboxes::Mailboxes;
+use crate::mta::names::Names;
+use crate::mta::queue::Queue;
+use crate::mta::server::Server;
+use crate::mta::settings::{Filter, Listener, Role, Settings, TlsSource, is_loopback};
+use crate::mta::site::Site;
+
+use super::Context;
+use super::output::{Output, complain};
+
+/// Where a server listens when nothing is said.
+const DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2525);
+
+pub(super) fn run(command: &Serve, context: &Context) -> Exit {
+    if command.fault.iter().any(|f| f == "list") {
+        return scenarios();
+    }
+    match serve(command, context) {
+        Ok(exit) => exit,
+        Err(why) => {
+            complain(&why);
+            Exit::Unusable
+        }
+    }
+}
+
+/// The scenarios that have a name.
+fn scenarios() -> Exit {
+    let lines = scenario::all()
+        .iter()
+        .map(|s| format!("{:<22} {} ({})\n", s.name, s.what, s.cause));
+    Output::new().write_all(lines.collect::<String>().as_bytes())
+}
+
+fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
+    let listeners = listeners(command)?;
+    let settings = settings(command)?;
+    let faults = faults(command)?;
+    let spool = folder(command.spool.as_deref(), "spool")?;
+    let maildir = folder(command.maildir.as_deref(), "mail")?;
+    let mut mailboxes = Mailboxes::under(&maildir);
+    for mailbox in &command.mailbox {
+        let added = mailboxes.add(mailbox);
+        added.map_err(|error| format!("--mailbox: {error}"))?;
+    }
+    let queue = Queue::open(&spool).map_err(|error| error.to_string())?;
+    let names = names(command, context);
+    let site = Arc::new(Site::new(
+        settings,
+        Arc::new(queue.clone()),
+        Arc::new(move |address| mailboxes.standing(address)),
+        Arc::new(faults),
+        Arc::new(journal(command, context)),
+        names,
+        SystemTime::now,
+    ));
+    if let (true, Err(error)) = (site.has_tls(), site.identity()) {
+        return Err(format!(
+            "TLS: {error}; give --tls-cert and --tls-key as PEM files, or --no-tls"
+        ));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| {
+        let why = crate::config::reason(&error);
+        format!("no network can be used: {why}")
+    })?;
+    runtime.block_on(listen(site, &listeners))
+}
+
+async fn listen(site: Arc<Site>, listeners: &[Listener]) -> Result<Exit, String> {
+    let no_signals = |_| "signals cannot be waited for on this system".to_string();
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let server = Server::start(site, listeners).await;
+    let server = server.map_err(|(at, error)| {
+        let why = crate::config::reason(&error);
+        format!("{at}: {why}; is another server there? choose another address or port")
+    })?;
+    let lines = server.addresses.iter();
+    let lines: String = lines.map(|at| format!("listening on {at}\n")).collect();
+    match Output::new().write_all(lines.as_bytes()) {
+        Exit::Good => {}
+        other => return Ok(other),
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    // Who asks twice does not want to wait for anybody.
+    tokio::select! {
+        () = server.stop() => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(Exit::Good)
+}
+
+fn listeners(command: &Serve) -> Result<Vec<Listener>, String> {
+    let plain = |at: &SocketAddr, role| Listener::new(*at, role);
+    let mut all: Vec<Listener> = command
+        .listen
+        .iter()
+        .map(|at| plain(at, Role::Mta))
+        .collect();
+    all.extend(command.submission.iter().map(|at| plain(at, Role::Msa)));
+    all.extend(command.submissions.iter().map(|at| Listener {
+        tls_first: true,
+        ..plain(at, Role::Msa)
+    }));
+    all.extend(command.lmtp.iter().map(|at| Listener {
+        lmtp: true,
+        ..plain(at, Role::Mda)
+    }));
+    if all.is_empty() {
+        all.push(plain(&DEFAULT, Role::Mta));
+    }
+    all.extend(command.after_filter.iter().map(|at| plain(at, Role::Mfa)));
+    let outside: Vec<_> = all
+        .iter()
+        .filter(|l| !is_loopback(l.at.ip()))
+        .map(|l| l.at.to_string())
+        .collect();
+    if !outside.is_empty() && !command.public {
+        return Err(format!(
+            "{} can be reached from other machines; listen on 127.0.0.1 or [::1], or say --public",
+            outside.join(", ")
+        ));
+    }
+    if !outside.is_empty() {
+        complain(&format!(
+            "warning: {} can be reached from other machines; this server is made for tests",
+            outside.join(", ")
+        ));
+    }
+    Ok(all)
+}
+
+fn settings(command: &Serve) -> Result<Settings, String> {
+    let mut domains = command.domain.clone();
+    if domains.is_empty() {
+        domains.push("localhost".to_string());
+    }
+    let host = command.host_name.clone().unwrap_or_else(|| {
+        let first = domains.first().map_or("localhost", String::as_str);
+        match first {
+            "localhost" => first.to_string(),
+            domain => format!("mail.{domain}"),
+        }
+    });
+    let mut settings = Settings::new(&host, &[]);
+    settings.domains = domains;
+    settings.relay_from.clone_from(&command.relay_from);
+    settings.relay_to.clone_from(&command.relay_to);
+    for (name, file) in &command.user {
+        settings.users.push((name.clone(), password(file)?));
+    }
+    settings.tls = match (&command.tls_cert, &command.tls_key) {
+        (Some(certificate), Some(key)) => TlsSource::Files {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        },
+        _ if command.no_tls => TlsSource::Off,
+        _ => TlsSource::OnTheFly,
+    };
+    settings.require_tls = command.require_tls;
+    settings.require_auth = command.require_auth;
+    settings.auth_in_clear = command.auth_in_clear;
+    settings.dnsbl.clone_from(&command.dnsbl);
+    settings.greylist = command.greylist;
+    settings.spf = command.spf;
+    settings.filter = command.filter.as_deref().map(filter);
+    for limit in &command.limit {
+        let set = settings.limits.set(limit);
+        set.map_err(|error| format!("--limit {limit}: {error}"))?;
+    }
+    if let Some(size) = command.max_size {
+        settings.limits.message = size;
+    }
+    Ok(settings)
+}
+
+/// The first line of a file.
+fn password(file: &Path) -> Result<String, String> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|e| format!("{name}: {}; check --user", crate::config::reason(&e)))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.to_string()),
+        _ => Err(format!("{name}: there is no password on the first line")),
+    }
+}
+
+/// `HOST:PORT` is a server, everything else a command.
+fn filter(text: &str) -> Filter {
+    let is_word = !text.contains(char::is_whitespace) && !text.contains('/');
+    let server = text
+        .rsplit_once(':')
+        .filter(|(_, port)| is_word && port.parse::<u16>().is_ok());
+    let address = server.and_then(|_| text.to_socket_addrs().ok()?.next());
+    match address {
+        Some(address) => Filter::Smtp(address),
+        None => Filter::Command(text.to_string()),
+    }
+}
+
+fn faults(command: &Serve) -> Result<Faults, String> {
+    let mut rules = Vec::new();
+    for fault in &command.fault {
+        let read = scenario::parse(fault);
+        rules.extend(read.map_err(|error| format!("--fault {error}"))?);
+    }
+    let faults = Faults::new(rules, command.fault_seed);
+    if command.fault_names {
+        faults.allow_names();
+    }
+    Ok(faults)
+}
+
+/// The folder that was named, or ours among those that keep the state of programs.
+fn folder(named: Option<&Path>, what: &str) -> Result<PathBuf, String> {
+    if let Some(named) = named {
+        return Ok(named.to_path_buf());
+    }
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    let state = state.filter(|path| path.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
+    let state = state.or_else(home);
+    let state = state.ok_or_else(|| "there is no home folder; give --spool and --maildir")?;
+    Ok(state.join("mailtrace").join(what))
+}
+
+/// Who answers questions about names, when there are any.
+fn names(command: &Serve, context: &Context) -> Option<Arc<Names>> {
+    if command.dnsbl.is_empty() && !command.spf {
+        return None;
+    }
+    let servers = match context.settings.values.resolver.as_slice() {
+        [] => servers::system(),
+        named => Ok(named.to_vec()),
+    };
+    let servers = servers.unwrap_or_else(|error| {
+        complain(&error.to_string());
+        Vec::new()
+    });
+    Some(Arc::new(Names::Dns(Resolver::new(&servers))))
+}
+
+fn journal(command: &Serve, context: &Context) -> Journal {
+    if context.settings.values.quiet {
+        return Journal::silent(SystemTime::now);
+    }
+    let form = match command.log {
+        LogForm::Text => Form::Text,
+        LogForm::Json => Form::Json,
+    };
+    Journal::new(form, SystemTime::now, Box::new(std::io::stderr()))
+}
