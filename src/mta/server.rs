@@ -91,6 +91,11 @@ impl Server {
         self.shared.open.load(Ordering::Relaxed)
     }
 
+    /// Ends without waiting for anybody.
+    pub fn stop_at_once(self) {
+        drop(self);
+    }
+
     /// Ends: takes no more connections, lets open transactions come to their end within the
     /// grace, says 421 to all others, and writes the last line of the log.
     pub async fn stop(mut self) {

@@ -148,6 +148,9 @@ impl Intake {
             return;
         };
         let (fields, rest) = head.split_at_checked(at).unwrap_or((&head, &[]));
+        if fields.len() > settings.limits.header {
+            return self.refuse(LONG_HEADER);
+        }
         if head::hops(fields) > settings.limits.hops {
             return self.refuse(LOOP);
         }

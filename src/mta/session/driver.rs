@@ -150,6 +150,10 @@ impl Dialogue {
                     let step = self.session.command(line, now, &mut self.wire.out);
                     self.wire.buffer.take(length + 2);
                     self.step(step).await?;
+                    // RSET and EHLO discard the chunks that have come.
+                    if !self.session.has_chunks() {
+                        self.intake = None;
+                    }
                 }
                 Found::TooLong => {
                     let step = self.session.bad_line(&LONG_LINE, &mut self.wire.out);
