@@ -387,7 +387,7 @@ fn glob(pattern: &str, text: &str) -> bool {
     };
     for piece in pieces {
         match rest.find(piece) {
-            Some(at) => rest = &rest[at + piece.len()..],
+            Some(at) => rest = rest.get(at + piece.len()..).unwrap_or(""),
             None => return false,
         }
     }

@@ -242,7 +242,7 @@ fn folder(named: Option<&Path>, what: &str) -> Result<PathBuf, String> {
     let state = state.filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
     let state = state.or_else(home);
-    let state = state.ok_or_else(|| "there is no home folder; give --spool and --maildir")?;
+    let state = state.ok_or("there is no home folder; give --spool and --maildir")?;
     Ok(state.join("mailtrace").join(what))
 }
 

@@ -44,25 +44,22 @@ pub fn recipient(
     let address = ours(settings, address, asking.own);
     let refused = |why: &str| Reply::said(554, 7, 1, format!("<{address}>: {why}"));
     let place = place(settings, &address);
-    match place {
-        Place::Elsewhere if !trusted => return Err(refused(RELAY)),
+    let denied = match place {
+        Place::Elsewhere => !trusted,
         // Such a name behind the local part is a route to somewhere else for old software, and
         // whoever is behind us may be old software.
-        Place::Local | Place::Behind if hides_a_route(&address) => {
-            if !(trusted && matches!(place, Place::Behind)) {
-                return Err(refused(RELAY));
-            }
-        }
-        _ => {}
+        Place::Behind => !trusted && hides_a_route(&address),
+        Place::Local => hides_a_route(&address),
+    };
+    if denied {
+        return Err(refused(RELAY));
     }
     // RFC 5321 section 4.5.1: postmaster is always there, also for those who are listed.
     if address.is_postmaster() && matches!(place, Place::Local) {
         return Ok(address);
     }
-    if !trusted {
-        if let Some(reply) = asking.listed {
-            return Err(reply.clone());
-        }
+    if let Some(reply) = asking.listed.filter(|_| !trusted) {
+        return Err(reply.clone());
     }
     if matches!(place, Place::Local) {
         mailbox(&address, standing(&address))?;

@@ -134,7 +134,7 @@ fn unknown(verb: &[u8]) -> Refused {
         .take_while(|b| b.is_ascii_alphanumeric() || **b == b'-')
         .count();
     let is_field = name > 0 && verb.get(name) == Some(&b':') && !verb.starts_with(b"MAIL");
-    let is_binary = verb.first().is_some_and(|b| b.is_ascii_control());
+    let is_binary = verb.first().is_some_and(u8::is_ascii_control);
     if is_http || is_field || is_binary {
         Refused::Leave(FOREIGN)
     } else {
