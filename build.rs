@@ -18,6 +18,8 @@ mod emit;
 mod lists;
 #[path = "build/literals.rs"]
 mod literals;
+#[path = "build/replies.rs"]
+mod replies;
 #[path = "build/rules.rs"]
 mod rules;
 
@@ -32,6 +34,7 @@ fn main() -> Result<(), String> {
     emit::write("dialects.rs", &dialects::tables()?)?;
     emit::write("scan_sample.rs", &literals::sample()?)?;
     emit::write("lists.rs", &lists::table()?)?;
+    emit::write("reply_marks.rs", &replies::table()?)?;
     emit::write("rules.rs", &rules::table()?)?;
     emit::write("causes.rs", &causes::tables()?)?;
     Ok(())

@@ -6,6 +6,9 @@ use std::fmt::Write as _;
 
 use crate::{emit, literals};
 
+#[path = "../src/bounce/notice/names.rs"]
+mod names;
+
 /// The roles of phrases in the body, in the order of their bits; the label lists are apart.
 const ROLES: [&str; 16] = [
     "cut",
@@ -218,20 +221,17 @@ pub(crate) fn tables() -> Result<String, String> {
         out,
         "pub(super) static HEADS: &[(&str, usize, u8)] = &{numbered:?};"
     );
-    // Which lengths the names of fields have that begin with each letter.
-    let mut shapes = [0u64; 26];
+    let mut shapes = [0u64; names::SHAPES / 64];
     for (name, ..) in &heads {
-        let letter = name
-            .bytes()
-            .next()
-            .map_or(0, |b| usize::from(b.saturating_sub(b'a')));
-        if let Some(shape) = shapes.get_mut(letter) {
-            *shape |= 1 << name.len().min(63);
+        let shape = names::shape(name);
+        if let Some(word) = shapes.get_mut(shape / 64) {
+            *word |= 1 << (shape % 64);
         }
     }
     let _ = writeln!(
         out,
-        "pub(super) static HEAD_SHAPES: [u64; 26] = {shapes:?};"
+        "pub(super) static HEAD_SHAPES: [u64; {}] = {shapes:?};",
+        shapes.len()
     );
     for (name, list) in [
         ("RECIPIENT_LABELS", "recipient"),

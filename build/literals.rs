@@ -11,10 +11,10 @@ mod print;
 /// What notices look like: its windows are no good fingerprints, however rare their letters are.
 const TYPICAL: &str = include_str!("../src/data/dialects.toml");
 
-/// How often each window stands in typical text.
-fn windows() -> HashMap<u32, u32> {
+/// How often each window of so many bytes stands in typical text.
+fn windows(len: usize) -> HashMap<u32, u32> {
     let mut counts = HashMap::new();
-    for window in TYPICAL.as_bytes().windows(3) {
+    for window in TYPICAL.as_bytes().windows(len) {
         *counts.entry(fingerprint(window)).or_insert(0) += 1;
     }
     counts
@@ -43,7 +43,12 @@ fn commonness(byte: u8) -> u32 {
 pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
     let mut bits = vec![0u64; print::BITS / 64];
     let mut entries = Vec::new();
-    let typical = windows();
+    let len = if words.iter().all(|word| word.len() >= 4) {
+        4
+    } else {
+        3
+    };
+    let typical = windows(len);
     for (id, word) in words.iter().enumerate() {
         let bytes = word.as_bytes();
         if !(3..=255).contains(&bytes.len()) {
@@ -53,7 +58,7 @@ pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
             return Err(format!("literal {word:?} stands twice in {name}"));
         }
         let (offset, window) = bytes
-            .windows(3)
+            .windows(len)
             .enumerate()
             .min_by_key(|(_, w)| {
                 let letters: u32 = w.iter().map(|&b| commonness(b.to_ascii_lowercase())).sum();
@@ -70,7 +75,7 @@ pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
     entries.sort_unstable();
     let starts = (0..=print::BUCKETS).map(|b| entries.partition_point(|e| e.0 < b));
     let mut out = format!(
-        "pub(crate) static {name}: crate::scan::Literals = crate::scan::Literals {{\nbits: &{},\nstarts: &{},\nentries: &[",
+        "pub(crate) static {name}: crate::scan::Literals = crate::scan::Literals {{\nwindow: {len},\nbits: &{},\nstarts: &{},\nentries: &[",
         emit::numbers(&bits),
         emit::numbers(starts),
     );

@@ -1,7 +1,7 @@
 //! Finds many literals in one pass over the bytes, without regard to ASCII case.
 //!
 //! The tables are made by `build/literals.rs`, so nothing is built at start-up. Every literal is
-//! known by its rarest three bytes: a bit table says for each position whether some literal has
+//! known by its rarest three or four bytes (four when no literal is shorter): a bit table says for each position whether some literal has
 //! such a window, a bucket says which, and a comparison decides.
 
 mod print;
@@ -9,6 +9,8 @@ mod print;
 /// A set of literals, ready to be searched for.
 #[derive(Debug)]
 pub struct Literals {
+    /// The bytes of a window: 3 or 4.
+    pub(crate) window: u8,
     pub(crate) bits: &'static [u64; print::BITS / 64],
     pub(crate) starts: &'static [u16; print::BUCKETS + 1],
     pub(crate) entries: &'static [Entry],
@@ -29,13 +31,20 @@ impl Literals {
     /// windows; `id` is the index of the literal in its table.
     #[inline]
     pub fn each(&self, text: &[u8], mut found: impl FnMut(usize, usize)) {
-        let mut fingerprint = 0;
+        let mask = if self.window == 3 {
+            0x00ff_ffff
+        } else {
+            u32::MAX
+        };
+        let back = usize::from(self.window) - 1;
+        let mut last = 0;
         for (at, &byte) in text.iter().enumerate() {
-            fingerprint = print::push(fingerprint, byte);
+            last = print::push(last, byte);
+            let fingerprint = last & mask;
             let hash = print::hash(fingerprint);
             let bits = self.bits.get(hash / 64).copied().unwrap_or(0);
-            if bits >> (hash % 64) & 1 == 1 && at >= 2 {
-                self.verify(text, at - 2, fingerprint, hash, &mut found);
+            if bits >> (hash % 64) & 1 == 1 && at >= back {
+                self.verify(text, at - back, fingerprint, hash, &mut found);
             }
         }
     }

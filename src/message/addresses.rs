@@ -83,12 +83,50 @@ fn spaced_letter(c: char) -> bool {
     !c.is_ascii() && (c.is_lowercase() || c.is_uppercase())
 }
 
+/// The signs of an atom (RFC 5322 section 3.2.3) and the dot, as bits of the ASCII code.
+const ATOM: u128 = {
+    let mut set = 0;
+    let mut code = 0u8;
+    while code < 128 {
+        if code.is_ascii_alphanumeric() {
+            set |= 1 << code;
+        }
+        code += 1;
+    }
+    let signs = b"!#$%&'*+-/=?^_`{|}~.";
+    let mut rest: &[u8] = signs;
+    while let [sign, tail @ ..] = rest {
+        set |= 1 << *sign;
+        rest = tail;
+    }
+    set
+};
+
+fn is_atom(byte: u8) -> bool {
+    byte < 128 && ATOM >> byte & 1 == 1
+}
+
 fn atoms(before: &str) -> Option<usize> {
-    let atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
-    let wide = run(before, |c| {
-        atom(c) || (!c.is_ascii() && c.is_alphanumeric())
-    });
-    let narrow = run(before, |c| atom(c) || spaced_letter(c));
+    let bytes = before.as_bytes();
+    let plain = bytes
+        .iter()
+        .rev()
+        .take(MAX_LOCAL)
+        .take_while(|b| is_atom(**b))
+        .count();
+    let ascii = bytes
+        .len()
+        .checked_sub(plain + 1)
+        .and_then(|at| bytes.get(at));
+    let (wide, narrow) = if ascii.is_none_or(u8::is_ascii) {
+        (plain, plain)
+    } else {
+        let atom = |c: char| c.is_ascii() && is_atom(c as u8);
+        let wide = run(before, |c| {
+            atom(c) || (!c.is_ascii() && c.is_alphanumeric())
+        });
+        (wide, run(before, |c| atom(c) || spaced_letter(c)))
+    };
     let bracketed = before
         .get(..before.len() - wide)
         .is_some_and(|rest| rest.ends_with('<'));
@@ -145,8 +183,15 @@ fn domain(after: &str) -> Option<usize> {
         .chars()
         .next()
         .is_some_and(|c| !c.is_ascii() && c.is_alphanumeric());
-    let mut len = 0;
-    for c in after.chars() {
+    let plain = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let bytes = after.as_bytes();
+    let mut len = bytes.iter().take(MAX_DOMAIN).take_while(plain).count();
+    // Only where another letter follows is every character looked at.
+    let rest = match bytes.get(len) {
+        Some(next) if !next.is_ascii() => after.get(len..).unwrap_or_default(),
+        _ => "",
+    };
+    for c in rest.chars() {
         let takes = c.is_ascii_alphanumeric()
             || matches!(c, '-' | '.' | '_')
             || spaced_letter(c)

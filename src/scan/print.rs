@@ -6,10 +6,10 @@ pub(crate) const BITS: usize = 1 << 16;
 /// Buckets of the second table.
 pub(crate) const BUCKETS: usize = 1 << 12;
 
-/// The fingerprint one byte further: the last three bytes, folded. Setting bit 5 folds the case of
-/// letters and merges a few signs: enough for a filter, and far cheaper than a real fold.
+/// The last four bytes, one byte further, folded. Setting bit 5 folds the case of letters and
+/// merges a few signs: enough for a filter, and far cheaper than a real fold.
 pub(crate) const fn push(print: u32, byte: u8) -> u32 {
-    ((print << 8) | (byte as u32 | 0x20)) & 0x00ff_ffff
+    (print << 8) | (byte as u32 | 0x20)
 }
 
 /// A number below [`BITS`].

@@ -2,6 +2,7 @@
 //! the returned message begins, and whether something failed or is only late. The phrases are
 //! data: `src/data/phrases.toml` and `src/data/dialects.toml`.
 
+use super::names;
 use crate::message::layer::{Field, Head};
 
 pub(super) use super::tables::{
@@ -143,9 +144,9 @@ pub(super) fn daemon(value: &str, votes: &mut Votes) -> bool {
 /// Adds what the names and values of fields say about the dialect.
 pub(super) fn fields<'a>(all: impl Iterator<Item = (&'a str, &'a str)>, votes: &mut Votes) {
     for (name, value) in all {
-        let letter = name.bytes().next().map_or(b'?', |b| b.to_ascii_lowercase());
-        let shape = HEAD_SHAPES.get(usize::from(letter.wrapping_sub(b'a')));
-        if shape.is_none_or(|lengths| lengths >> name.len().min(63) & 1 == 0) {
+        let shape = names::shape(name);
+        let known = HEAD_SHAPES.get(shape / 64).copied().unwrap_or(0);
+        if known >> (shape % 64) & 1 == 0 {
             continue;
         }
         let from = HEADS.partition_point(|(head, ..)| less(head, name));

@@ -19,6 +19,7 @@ mod instead;
 mod labels;
 mod marks;
 mod merge;
+mod names;
 mod original;
 mod page;
 mod passage;

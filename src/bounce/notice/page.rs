@@ -137,6 +137,20 @@ pub(super) fn offset(text: &str, part: &str) -> usize {
         .min(text.len())
 }
 
+/// True for ASCII without control characters and without two blanks side by side. Without an
+/// early end, so that many bytes are looked at in one step.
+fn is_plain(line: &[u8]) -> bool {
+    let odd = line
+        .iter()
+        .fold(false, |odd, &b| odd | !(b' '..0x7f).contains(&b));
+    let next = line.get(1..).unwrap_or_default();
+    let double = line
+        .iter()
+        .zip(next)
+        .fold(false, |double, (&a, &b)| double | (a == b' ' && b == b' '));
+    !odd && !double
+}
+
 /// Lines joined by one blank each, runs of blanks kept as one.
 pub(super) fn squeeze(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -148,13 +162,7 @@ pub(super) fn squeeze(text: &str) -> String {
         if !out.is_empty() {
             out.push(' ');
         }
-        let mut before = b'x';
-        let plain = line.bytes().all(|byte| {
-            let fine = byte > b' ' && byte < 0x80 || byte == b' ' && before != b' ';
-            before = byte;
-            fine
-        });
-        if plain {
+        if is_plain(line.as_bytes()) {
             out.push_str(line);
         } else {
             let mut words = line.split_whitespace();

@@ -175,39 +175,7 @@ pub(super) fn is_unit(rest: &[u8]) -> bool {
     len > 0 && listed(UNITS, rest.get(..len).unwrap_or_default())
 }
 
-/// Marks that name the command, in lower case; the first that is found counts.
-const COMMANDS: &[(&str, Command)] = &[
-    ("refused to talk to me", Command::Connect),
-    ("after rcpt to", Command::Rcpt),
-    ("after pipelined rcpt to", Command::Rcpt),
-    ("after mail from", Command::Mail),
-    ("after pipelined mail from", Command::Mail),
-    ("after end of data", Command::Dot),
-    ("after sending data block", Command::Dot),
-    ("after pipelined end of data", Command::Dot),
-    ("after data", Command::Data),
-    ("after pipelined data", Command::Data),
-    ("after ehlo", Command::Ehlo),
-    ("after helo", Command::Ehlo),
-    ("after starttls", Command::StartTls),
-    ("after auth", Command::Auth),
-    ("after initial connection", Command::Connect),
-    ("rcpt to command", Command::Rcpt),
-    ("mail from command", Command::Mail),
-    ("for text command", Command::Dot),
-    ("for rcpt command", Command::Rcpt),
-    ("for mail command", Command::Mail),
-    ("did not like our rcpt", Command::Rcpt),
-    ("did not like our mail", Command::Mail),
-    ("did not like our data", Command::Data),
-    ("does not like recipient", Command::Rcpt),
-    ("does not like sender", Command::Mail),
-    ("failed after i sent the message", Command::Dot),
-    ("[rcpt_to]", Command::Rcpt),
-    ("[mail_from]", Command::Mail),
-    ("[data]", Command::Data),
-    ("in greeting", Command::Connect),
-];
+include!(concat!(env!("OUT_DIR"), "/reply_marks.rs"));
 
 /// What Postfix writes behind the reply, and what may follow it.
 const IN_REPLY: &str = "(in reply to ";
@@ -229,7 +197,11 @@ const FRAME: usize = 8;
 
 /// The command that the reply answered, by the words around it.
 pub(super) fn command(text: &str, before: &str) -> Option<Command> {
-    if let Some(at) = memchr::memmem::rfind(text.as_bytes(), IN_REPLY.as_bytes()) {
+    let asked = memchr::memrchr_iter(b'(', text.as_bytes()).find(|&at| {
+        text.get(at..)
+            .is_some_and(|rest| rest.starts_with(IN_REPLY))
+    });
+    if let Some(at) = asked {
         let rest = text.as_bytes().get(at + IN_REPLY.len()..)?;
         let named = REPLIED.iter().find(|(word, _)| {
             rest.get(..word.len())
@@ -243,29 +215,19 @@ pub(super) fn command(text: &str, before: &str) -> Option<Command> {
     if before.len() < FRAME && !text.ends_with(']') {
         return None;
     }
-    let lower = text.to_ascii_lowercase();
-    if let Some((_, command)) = COMMANDS.iter().find(|(mark, _)| lower.contains(mark)) {
-        return Some(*command);
-    }
-    // ">>> RCPT TO:<x>" and "RCPT TO:<x>:" right before the reply: the last one counts.
-    let lower = lower.get(..before.len()).unwrap_or(&lower);
-    LAST.iter()
-        .filter_map(|(word, command)| Some((lower.rfind(word)?, *command)))
-        .max_by_key(|(at, _)| *at)
-        .map(|(_, command)| command)
+    let (mut told, mut shown) = (None, None);
+    MARKS.each(text.as_bytes(), |id, at| match MARKS_MEAN.get(id) {
+        // Of what the words tell the most telling counts, of a transcript the last line before
+        // the reply.
+        Some((_, false)) => told = Some(told.map_or(id, |best: usize| best.min(id))),
+        Some((_, true)) if at < before.len() => {
+            shown = shown.max(Some((at, id)));
+        }
+        _ => {}
+    });
+    let id = told.or(shown.map(|(_, id)| id))?;
+    MARKS_MEAN.get(id).map(|(command, _)| *command)
 }
-
-/// Commands as a transcript shows them.
-const LAST: &[(&str, Command)] = &[
-    ("rcpt to:", Command::Rcpt),
-    ("mail from:", Command::Mail),
-    (">>> data", Command::Data),
-    (">>> ehlo", Command::Ehlo),
-    (">>> helo", Command::Ehlo),
-    (">>> .", Command::Dot),
-    (">>> starttls", Command::StartTls),
-    (">>> auth", Command::Auth),
-];
 
 /// Words right before the name of the speaking server.
 const HOST_MARKS: &[&str] = &[
