@@ -40,10 +40,18 @@ pub(crate) fn of(hir: &Hir) -> Vec<BTreeSet<Vec<u8>>> {
 /// in which some literal has no word that is long enough.
 fn words(group: &BTreeSet<Vec<u8>>) -> Vec<BTreeSet<Vec<u8>>> {
     let split = |literal: &[u8]| -> Vec<Vec<u8>> {
-        let words = literal
-            .split(|b| *b == b' ')
-            .filter(|word| word.len() >= ANCHOR);
-        words.map(<[u8]>::to_vec).collect()
+        let mut words: Vec<Vec<u8>> = Vec::new();
+        let mut short: Vec<u8> = Vec::new();
+        for word in literal.split(|b| *b == b' ') {
+            // "no mx": two short words together are as telling as a long one.
+            short.extend_from_slice(word);
+            if short.len() >= ANCHOR {
+                words.push(std::mem::take(&mut short));
+            } else if !word.is_empty() {
+                short.push(b' ');
+            }
+        }
+        words
     };
     let mut literals = group.iter();
     if let (Some(only), None) = (literals.next(), literals.next()) {
@@ -52,16 +60,23 @@ fn words(group: &BTreeSet<Vec<u8>>) -> Vec<BTreeSet<Vec<u8>>> {
             .map(|word| BTreeSet::from([word]))
             .collect();
     }
-    let best = |literal: &Vec<u8>| {
-        split(literal)
-            .into_iter()
-            .max_by_key(|word| (!is_common(word), word.len()))
-    };
-    group
+    // A match has one of the literals whole, so it has the best word of one, the second of one …
+    let ranked: Vec<Vec<Vec<u8>>> = group
         .iter()
-        .map(best)
-        .collect::<Option<_>>()
-        .into_iter()
+        .map(|literal| {
+            let mut words = split(literal);
+            words.sort_by_key(|word| (is_common(word), std::cmp::Reverse(word.len())));
+            words
+        })
+        .collect();
+    let most = ranked.iter().map(Vec::len).max().unwrap_or(0);
+    (0..GROUPS.min(most))
+        .map_while(|rank| {
+            ranked
+                .iter()
+                .map(|words| words.get(rank).or(words.last()).cloned())
+                .collect()
+        })
         .collect()
 }
 

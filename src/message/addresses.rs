@@ -203,7 +203,8 @@ fn domain(after: &str) -> Option<usize> {
     }
     let all = after.get(..len)?;
     // `a@b...` and `a@b--`: the end of a sentence or of a line of a table.
-    let all = all.find("..").and_then(|at| all.get(..at)).unwrap_or(all);
+    let twice = all.as_bytes().windows(2).position(|pair| pair == b"..");
+    let all = twice.and_then(|at| all.get(..at)).unwrap_or(all);
     let all = all.trim_end_matches(['.', '-', '_']);
     (!all.is_empty() && !all.starts_with(['.', '-'])).then_some(all.len())
 }

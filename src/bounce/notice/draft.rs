@@ -124,9 +124,11 @@ impl Draft {
         }
         let mut quotes: Vec<Quote> = Vec::with_capacity(self.words.len().min(MAX_QUOTES));
         for words in self.words {
-            let known = quotes
-                .iter()
-                .any(|q| q.text.contains(&words.text) && q.voice <= words.voice);
+            let known = quotes.iter().any(|q| {
+                q.voice <= words.voice
+                    && q.text.len() >= words.text.len()
+                    && q.text.contains(&words.text)
+            });
             if !words.text.is_empty() && !known && quotes.len() < MAX_QUOTES {
                 quotes.push(Quote {
                     text: words.text,
