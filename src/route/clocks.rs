@@ -3,6 +3,7 @@
 
 use crate::route::hop::Hop;
 use crate::route::net;
+use crate::route::witness::{self, Witness};
 
 /// Differences up to this many seconds below zero are noise.
 const NOISE_S: i64 = 2;
@@ -34,6 +35,8 @@ pub(crate) struct Clash {
     pub(crate) zone: bool,
     /// The wrong clock stands between two that agree; else two on one side agree against it.
     pub(crate) between: bool,
+    /// The kind of field that decided it, when the lines alone did not.
+    pub(crate) witness: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +61,11 @@ struct Clock {
 }
 
 /// Fills in the delays of `hops` and tells what the clocks say. `written` is the author's `Date`,
-/// a weak witness for the time before the first hop.
-pub(crate) fn judge(hops: &mut [Hop], written: Option<i64>) -> Clocks {
+/// a weak witness for the time before the first hop; `witnesses` are the clocks of signatures.
+pub(crate) fn judge(hops: &mut [Hop], written: Option<i64>, witnesses: &[Witness]) -> Clocks {
     delays(hops);
     let mut clocks = group(hops);
-    let clashes = clashes(hops, &mut clocks, written);
+    let clashes = clashes(hops, &mut clocks, written, witnesses);
     let mut result = Clocks {
         clashes,
         ..Clocks::default()
@@ -127,7 +130,12 @@ fn apart(hops: &[Hop], one: Option<&Clock>, other: Option<&Clock>) -> bool {
     }
 }
 
-fn clashes(hops: &[Hop], clocks: &mut [Clock], written: Option<i64>) -> Vec<Clash> {
+fn clashes(
+    hops: &[Hop],
+    clocks: &mut [Clock],
+    written: Option<i64>,
+    witnesses: &[Witness],
+) -> Vec<Clash> {
     let mut found = Vec::new();
     for k in 1..clocks.len() {
         let at = |n: usize| clocks.get(n).copied();
@@ -173,6 +181,15 @@ fn clashes(hops: &[Hop], clocks: &mut [Clock], written: Option<i64>) -> Vec<Clas
         if !independent {
             wrong = None;
         }
+        let mut decided_by = None;
+        if wrong.is_none()
+            && let (Some(lower), Some(upper)) = (hops.get(a.last), hops.get(b.first))
+            && let Some((which, kind)) =
+                witness::decide(witnesses, lower, upper, a.to - a.off, b.from - b.off)
+        {
+            wrong = Some(which);
+            decided_by = Some(kind);
+        }
         let whole = whole_half_hours(gap);
         match wrong {
             Some(Wrong::First) => {
@@ -196,6 +213,7 @@ fn clashes(hops: &[Hop], clocks: &mut [Clock], written: Option<i64>) -> Vec<Clas
             wrong,
             zone: whole.is_some(),
             between,
+            witness: decided_by,
         });
     }
     found
@@ -323,7 +341,7 @@ mod tests {
                 Hop::read(i + 1, i, &body)
             })
             .collect();
-        let clocks = judge(&mut hops, None);
+        let clocks = judge(&mut hops, None, &[]);
         (hops, clocks)
     }
 
@@ -383,7 +401,7 @@ mod tests {
             Hop::read(3, 2, "by c.example; 2 Mar 2026 06:00:09 CET"),
             Hop::read(4, 3, "by d.example; 2 Mar 2026 06:00:10 +0000"),
         ];
-        judge(&mut hops, None);
+        judge(&mut hops, None, &[]);
         assert_eq!((hops[3].delay_s, hops[3].delay_over), (Some(10), 3));
         assert_eq!(hops[2].delay_s, None);
     }

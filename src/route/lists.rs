@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use crate::message::addresses;
 use crate::message::layer::Head;
-use crate::route::hop::{Hop, cut};
+use crate::route::hop::{Hop, Role, cut};
+use crate::route::net::{self, Zone};
 use crate::route::received::words;
 use crate::route::{Handler, HandlerKind};
 
@@ -74,7 +75,42 @@ pub(crate) fn handlers(head: &Head<'_>, hops: &[Hop]) -> Vec<Handler> {
             add(&mut found, HandlerKind::Forwarder, name, sign);
         }
     }
+    if found.is_empty()
+        && let Some(recipient) = sent_on(hops)
+    {
+        let host = recipient.rsplit_once('@').map_or("", |(_, host)| host);
+        let kind = if words::after(host, "lists.").is_some() {
+            HandlerKind::List
+        } else {
+            HandlerKind::Forwarder
+        };
+        add(&mut found, kind, recipient, "another recipient above");
+    }
     found
+}
+
+/// The mailbox that sent the mail on: the lines of its own domain name it, and a line above them
+/// names a recipient elsewhere. A machine that hands mail to itself renames recipients as it likes.
+fn sent_on(hops: &[Hop]) -> Option<&str> {
+    let named: Vec<(&Hop, &str, &str)> = hops
+        .iter()
+        .filter(|h| h.role != Role::Fetch)
+        .filter_map(|h| {
+            let recipient = h.recipient.as_deref()?;
+            Some((h, recipient, recipient.rsplit_once('@')?.1))
+        })
+        .collect();
+    named.windows(2).find_map(|pair| {
+        let [(lower, recipient, home), (upper, _, other)] = pair else {
+            return None;
+        };
+        let by = lower.by.best_name()?;
+        let moved = net::same_organisation(by, home)
+            && !net::same_organisation(home, other)
+            && net::registered(other).is_some_and(|d| d.contains('.'))
+            && upper.zone == Some(Zone::Public);
+        moved.then_some(*recipient)
+    })
 }
 
 fn add(found: &mut Vec<Handler>, kind: HandlerKind, name: &str, sign: &'static str) {
@@ -151,6 +187,31 @@ mod tests {
         );
         assert_eq!(rewritten(batv), None);
         assert_eq!(unwrapped("alice@example.com"), None);
+    }
+
+    #[test]
+    fn a_forwarder_shows_in_the_recipient_of_the_line_above() {
+        let way = |home: &str, next: &str| {
+            let header = format!(
+                "Received: from fw.b.example (fw.b.example [192.0.2.2]) by mx.d.example (Postfix) with ESMTP id 2 for <{next}>; 2 Mar 2026 09:15:31 +0000\n\
+                 Received: from a.example (a.example [192.0.2.1]) by fw.b.example (Postfix) with ESMTP id 1 for <{home}>; 2 Mar 2026 09:15:30 +0000\n\n"
+            );
+            let way = crate::route::of(&Head::parse(header.as_bytes()), &[]);
+            let all = way.handlers.iter();
+            all.map(|h| format!("{:?} {}", h.kind, h.name))
+                .collect::<String>()
+        };
+        assert_eq!(
+            way("bob@b.example", "bob@d.example"),
+            "Forwarder bob@b.example"
+        );
+        // The same person, another mailbox of the house, and a server that is nobody's home.
+        assert_eq!(way("bob@b.example", "bob@b.example"), "");
+        assert_eq!(way("bob@b.example", "bob.b@mail.b.example"), "");
+        assert_eq!(way("bob@c.example", "bob@d.example"), "");
+        assert_eq!(way("bob@b.example", "bob@localhost"), "");
+        let list = way("talk@lists.b.example", "bob@d.example");
+        assert_eq!(list, "List talk@lists.b.example");
     }
 
     #[test]

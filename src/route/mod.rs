@@ -19,6 +19,7 @@ mod read;
 pub mod received;
 mod roles;
 pub mod summary;
+mod witness;
 
 use std::net::IpAddr;
 

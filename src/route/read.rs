@@ -7,7 +7,7 @@ use crate::route::hop::{Hop, Role, cut};
 use crate::route::net::{self, Trust};
 use crate::route::received;
 use crate::route::{
-    Message, Route, authentication, border, clocks, filters, findings, lists, roles,
+    Message, Route, authentication, border, clocks, filters, findings, lists, roles, witness,
 };
 
 /// More `Received` fields than any system lets pass; older ones are left out, and that is said.
@@ -41,7 +41,7 @@ pub fn of(head: &Head<'_>, trust: &[Trust]) -> Route {
         .date
         .filter(dates::Stamp::is_sure)
         .map(|d| d.seconds);
-    let clocks = clocks::judge(&mut hops, written);
+    let clocks = clocks::judge(&mut hops, written, &witness::all(head));
     let border = border::walk(&hops, trust);
     let own = hops
         .iter()

@@ -49,16 +49,18 @@ pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> Option<usiz
             ));
             continue;
         }
-        // Only what outsiders wrote can be forged.
-        if case.border.at.is_none_or(|border| i >= border) {
+        // Only what outsiders wrote can be forged; and where somebody edited the whole header
+        // (an archive, a public report), what does not fit together shows just that.
+        if case.border.at.is_none_or(|border| i >= border) || is_edited(case) {
             continue;
         }
         judge(case, i, hop, author, found);
     }
     helo(case, found);
+    edited(case, found);
     let made_up = found
         .iter()
-        .filter(|f| matches!(f.code, "forged-line" | "impossible-line"));
+        .filter(|f| matches!(f.code, "forged-line" | "impossible-line" | "doubtful-line"));
     made_up.filter_map(|f| f.hop?.checked_sub(1)).max()
 }
 
@@ -83,6 +85,8 @@ fn judge(
         .clashes
         .iter()
         .find(|c| c.first == i || c.second == i);
+    // Later than the line above it by hours, and not by a wrong zone.
+    let ahead = clash.is_some_and(|c| !c.zone && c.first == i && c.seconds >= 3 * HOUR_S);
     if let Some(clash) = clash.filter(|c| !c.zone && c.seconds >= HOUR_S) {
         sign(
             1,
@@ -92,14 +96,7 @@ fn judge(
             ),
         );
     }
-    // In a header that somebody edited as a whole all weekdays are wrong.
-    let edited = case
-        .route
-        .hops
-        .iter()
-        .skip(case.border.at.unwrap_or(0))
-        .any(wrong_weekday);
-    if wrong_weekday(hop) && !edited {
+    if wrong_weekday(hop) {
         sign(
             1,
             "its weekday is wrong, and servers take it from the calendar".into(),
@@ -143,6 +140,8 @@ fn judge(
         && hop.from.ip.is_some()
     {
         sign(1, "it has neither protocol nor id".into());
+    } else if hop.id.is_none() && hop.dialect.is_none() && ahead {
+        sign(1, "it has no id".into());
     }
     if case.border.at == Some(i + 1) && bare && case.hop(i + 1).is_some_and(is_household) {
         sign(
@@ -171,6 +170,39 @@ fn judge(
         signs.join("; ")
     );
     found.push(Finding::at(hop.n, severity, code, sureness, text));
+}
+
+/// Whether somebody edited the header after it was received: the lines of the own side, which no
+/// stranger can touch, have weekdays that do not fit their dates, or masked names.
+fn is_edited(case: &Case<'_, '_>) -> bool {
+    let own = case.route.hops.iter().skip(case.border.at.unwrap_or(0));
+    let masked = |h: &Hop| h.by.host.as_deref().is_some_and(is_masked);
+    own.into_iter().any(|h| wrong_weekday(h) || masked(h))
+}
+
+/// `xxxx.xxxx.net`, `*****.example.org`, `redacted.example`: a name that hides another.
+fn is_masked(name: &str) -> bool {
+    let hidden = |label: &str| {
+        label.len() >= 3
+            && label
+                .bytes()
+                .all(|b| matches!(b, b'x' | b'X' | b'*' | b'#'))
+    };
+    name.split('.')
+        .any(|l| hidden(l) || words::after(l, "redacted").is_some() || l.contains("***"))
+}
+
+fn edited(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    if !is_edited(case) {
+        return;
+    }
+    let text = "somebody edited this header after it was received (weekdays that do not fit the dates, or          masked names), so names and addresses may stand for others";
+    found.push(Finding::whole(
+        Severity::Info,
+        "edited",
+        Sureness::Medium,
+        text.to_owned(),
+    ));
 }
 
 fn wrong_weekday(hop: &Hop) -> bool {
@@ -276,5 +308,47 @@ fn helo(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
             Sureness::High,
             text,
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::message::layer::Head;
+
+    fn codes(header: &str) -> Vec<&'static str> {
+        let way = crate::route::of(&Head::parse(header.as_bytes()), &[]);
+        way.findings.iter().map(|f| f.code).collect()
+    }
+
+    fn chain(weekday: &str, by: &str) -> String {
+        format!(
+            "Received: from dsl-7.isp.example (unknown [203.0.113.7]) by {by} (Postfix) with ESMTP id 2; {weekday}, 2 Mar 2026 09:15:31 +0000\n\
+             Received: from [198.51.100.4] by 203.0.113.99; {weekday}, 2 Mar 2026 09:15:30 +0000\n\n"
+        )
+    }
+
+    #[test]
+    fn a_line_of_spam_programs_looks_forged() {
+        let found = codes(&chain("Mon", "mx.example.org"));
+        assert!(found.contains(&"forged-line"), "{found:?}");
+    }
+
+    #[test]
+    fn a_header_that_was_edited_as_a_whole_is_not_called_forged() {
+        for header in [chain("Wed", "mx.example.org"), chain("Mon", "xxxx.xxx.org")] {
+            let found = codes(&header);
+            assert!(found.contains(&"edited"), "{found:?}");
+            assert!(!found.iter().any(|c| c.ends_with("-line")), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_hours_later_than_the_one_above_it_is_doubtful() {
+        let header = "Received: from bank.example (mail1.bank.example [203.0.113.7]) by mx.example.org (Postfix) with SMTP id 2; Mon, 2 Mar 2026 09:15:31 +0000\n\
+             Received: from [198.51.100.4] by mail1.bank.example with SMTP; Mon, 2 Mar 2026 23:09:30 +0000\n\n";
+        let way = crate::route::of(&Head::parse(header.as_bytes()), &[]);
+        assert_eq!(way.findings.first().map(|f| f.code), Some("doubtful-line"));
+        // What it says of the origin counts for nothing then.
+        assert_eq!(way.origin.unwrap().hop, 2);
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Case<'a, 'x> {
     pub(super) border: &'a Border,
     /// `Received` fields that were left out for their number.
     pub(super) lost: usize,
+    /// The index of the topmost line that looks made up.
+    pub(super) made_up: Option<usize>,
 }
 
 impl Case<'_, '_> {
@@ -48,6 +50,7 @@ pub(crate) fn collect(
             clocks,
             border,
             lost,
+            made_up: None,
         };
         forged::find(&case, &mut found)
     };
@@ -66,6 +69,7 @@ pub(crate) fn collect(
         clocks,
         border,
         lost,
+        made_up,
     };
     let reason = times::find(&case, &mut found);
     path::find(&case, &mut found);

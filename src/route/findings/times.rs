@@ -28,6 +28,15 @@ fn clocks(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
         let (Some(a), Some(b)) = (case.hop(clash.first), case.hop(clash.second)) else {
             continue;
         };
+        // The time of a made-up line is as made up as the line.
+        if !clash.zone && case.made_up.is_some_and(|at| clash.first <= at) {
+            continue;
+        }
+        let against = |alone: &'static str| match (clash.between, clash.witness) {
+            (_, Some(kind)) => format!("its neighbour, as {kind} says too"),
+            (true, None) => "both its neighbours".to_owned(),
+            (false, None) => alone.to_owned(),
+        };
         let by = span(clash.seconds);
         // Some seconds are worth no alarm; a minute upsets logs and signatures.
         let severity = if clash.seconds < 60 {
@@ -56,11 +65,7 @@ fn clocks(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
                 let text = format!(
                     "the clock of {} is {at_least}{by} ahead of {}{zone}; no delay",
                     server(a),
-                    if clash.between {
-                        "both its neighbours"
-                    } else {
-                        "the two behind it"
-                    }
+                    against("the two behind it")
                 );
                 Finding::at(a.n, severity, code, sureness, text)
             }
@@ -68,11 +73,7 @@ fn clocks(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
                 let text = format!(
                     "the clock of {} is {at_least}{by} behind {}{zone}; no delay",
                     server(b),
-                    if clash.between {
-                        "both its neighbours"
-                    } else {
-                        "the two before it"
-                    }
+                    against("the two before it")
                 );
                 Finding::at(b.n, severity, code, sureness, text)
             }
