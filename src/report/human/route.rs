@@ -27,12 +27,45 @@ pub struct Look<'l> {
 
 /// Columns of the table: number, roles; the rest is shared out.
 const ROLES_AT: usize = 5;
-const NAMES_AT: usize = 18;
-/// The duration and its bar.
-const TOOK: usize = 17;
-const BAR: usize = 7;
+const NAMES_AT: usize = 15;
+/// The longest duration, `10 days`.
+const SPAN: usize = 7;
 /// Protocol and encryption.
-const WITH: usize = 16;
+const WITH: usize = 15;
+/// A narrower page has no room for two names and a bar.
+const NARROW: usize = 76;
+/// A name that the row above shows in full needs no more.
+const KNOWN_NAME: usize = 11;
+
+/// Where the columns of the table stand, by the width of the page.
+#[derive(Clone, Copy)]
+struct Columns {
+    took_at: usize,
+    with_at: usize,
+    bar: usize,
+}
+
+impl Columns {
+    fn of(width: usize) -> Self {
+        let width = width.clamp(60, 160);
+        let bar = match width {
+            ..NARROW => 0,
+            NARROW..100 => 4,
+            _ => 7,
+        };
+        let with_at = width.saturating_sub(WITH);
+        Self {
+            took_at: with_at.saturating_sub(SPAN + 1 + bar + usize::from(bar > 0)),
+            with_at,
+            bar,
+        }
+    }
+
+    /// Below this the row above must do for the client.
+    const fn only_server(self) -> bool {
+        self.bar == 0
+    }
+}
 
 /// The screen of one route.
 pub fn route(way: &Route, look: Look<'_>) -> String {
@@ -97,6 +130,15 @@ fn headline(page: &mut Page, way: &Route) {
     let beside = names + safe::width(&figures) + 3 <= width;
     let room = width.saturating_sub(6);
     let (start_room, _) = share(&start, &goal, room);
+    let start = match &way.origin {
+        Some(origin) if safe::width(&start) > start_room => {
+            let ip = origin.ip.map(|ip| format!(" [{ip}]")).unwrap_or_default();
+            let host = origin.host.as_deref().unwrap_or_default();
+            let mark = page.painter().glyph(Glyph::Ellipsis);
+            host_cut(host, start_room.saturating_sub(safe::width(&ip)), mark) + &ip
+        }
+        _ => start,
+    };
     put_cut_to(page, Style::Strong, &start, start_room);
     page.put(Style::Plain, " ")
         .glyph(Style::Plain, Glyph::Arrow)
@@ -136,31 +178,69 @@ fn whole_name(name: Option<&str>, ip: Option<IpAddr>) -> String {
     }
 }
 
+/// A host name in so many columns: cut in its middle, so that the domain that somebody owns and
+/// the start of the host's own name stay.
+fn host_cut(name: &str, most: usize, mark: &str) -> String {
+    if safe::width(name) <= most {
+        return name.to_owned();
+    }
+    let domain = net::registered(name).unwrap_or_default();
+    let left = most.checked_sub(safe::width(domain) + safe::width(mark));
+    match left.filter(|left| *left >= 2 && !domain.is_empty() && domain.len() < name.len()) {
+        Some(left) => {
+            let start: String = name.chars().take(left).collect();
+            format!("{}{mark}{domain}", start.trim_end_matches('.'))
+        }
+        // A domain that is too long itself is known by its end.
+        None if domain.contains('.') => {
+            let keep = most.saturating_sub(safe::width(mark));
+            let skip = name.chars().count().saturating_sub(keep);
+            let end: String = name.chars().skip(skip).collect();
+            format!("{mark}{end}")
+        }
+        None => safe::cut(name, most, mark).into_owned(),
+    }
+}
+
+fn put_host(page: &mut Page, name: &str, most: usize) {
+    let name = page.safe(name).into_owned();
+    let mark = page.painter().glyph(Glyph::Ellipsis);
+    let cut = host_cut(&name, most, mark);
+    page.put(Style::Plain, &cut);
+}
+
 fn table(page: &mut Page, way: &Route, detail: Detail) {
-    let width = page.painter().width.clamp(60, 160);
-    let took_at = width.saturating_sub(TOOK + WITH);
-    let with_at = width.saturating_sub(WITH);
+    let columns = Columns::of(page.painter().width);
     page.put(Style::Dim, "  #")
         .tab(ROLES_AT)
         .put(Style::Dim, "role")
         .tab(NAMES_AT);
-    page.put(Style::Dim, "from ")
-        .glyph(Style::Dim, Glyph::Arrow)
-        .put(Style::Dim, " by");
-    page.tab(took_at)
-        .put(Style::Dim, "took")
-        .tab(with_at)
+    if columns.only_server() {
+        page.put(Style::Dim, "to");
+    } else {
+        page.put(Style::Dim, "from ")
+            .glyph(Style::Dim, Glyph::Arrow)
+            .put(Style::Dim, " by");
+    }
+    page.tab(columns.took_at)
+        .put(Style::Dim, "   took")
+        .tab(columns.with_at)
         .put(Style::Dim, "with")
         .end();
     let most = way.hops.iter().filter_map(|h| h.took_s).max().unwrap_or(0);
     let mut hidden = 0;
+    let mut before: Option<&str> = None;
     for hop in &way.hops {
         // The queue lines of qmail tell nothing that the line of the same host does not tell.
         if hop.inner && detail != Detail::Full && way.hops.len() > 1 {
             hidden += 1;
             continue;
         }
-        row(page, hop, most, took_at, with_at);
+        let known = before
+            .zip(hop.from.best_name())
+            .is_some_and(|(by, from)| by.eq_ignore_ascii_case(from));
+        row(page, hop, most, columns, known);
+        before = hop.by.best_name();
     }
     if hidden > 0 {
         let text = format!(
@@ -171,30 +251,45 @@ fn table(page: &mut Page, way: &Route, detail: Detail) {
     }
 }
 
-fn row(page: &mut Page, hop: &Hop, most: i64, took_at: usize, with_at: usize) {
+/// One hop; `known` when the row above shows the client as its server.
+fn row(page: &mut Page, hop: &Hop, most: i64, columns: Columns, known: bool) {
     page.put(Style::Plain, &format!("{:>3}", hop.n))
         .tab(ROLES_AT);
     page.put(Style::Plain, word(hop.from_role))
-        .put(Style::Plain, " ");
-    page.glyph(Style::Plain, Glyph::Arrow)
-        .put(Style::Plain, " ")
+        .glyph(Style::Plain, Glyph::Arrow)
         .put(Style::Plain, word(hop.role));
     page.tab(NAMES_AT);
-    let room = took_at.saturating_sub(NAMES_AT + 1);
+    let room = columns.took_at.saturating_sub(NAMES_AT + 1);
     let arrow = page.painter().glyph(Glyph::Arrow);
     let names_room = room.saturating_sub(safe::width(arrow) + 2);
     let from = client(hop);
     let by = hop.by.best_name().unwrap_or("?").to_owned();
-    let (from_room, by_room) = share(&from, &by, names_room);
-    put_cut_to(page, Style::Plain, &from, from_room);
-    page.put(Style::Plain, " ")
-        .glyph(Style::Dim, Glyph::Arrow)
-        .put(Style::Plain, " ");
-    put_cut_to(page, Style::Plain, &by, by_room);
-    page.tab(took_at);
-    took(page, hop, most);
-    page.tab(with_at);
+    let (from_room, by_room) = if known && names_room > 2 * KNOWN_NAME {
+        // The other name gets what it needs first.
+        let by_room = safe::width(&by).min(names_room - KNOWN_NAME);
+        (names_room - by_room, by_room)
+    } else {
+        share(&from, &by, names_room)
+    };
+    if columns.only_server() {
+        put_host(page, &by, room);
+    } else {
+        put_host(page, &from, from_room);
+        page.put(Style::Plain, " ")
+            .glyph(Style::Dim, Glyph::Arrow)
+            .put(Style::Plain, " ");
+        put_host(page, &by, by_room);
+    }
+    page.tab(columns.took_at);
+    took(page, hop, most, columns.bar);
+    page.tab(columns.with_at);
     let with = session(hop);
+    // `ESMTPSA, TLS 1.3` is a column too long.
+    let with = if with.len() > WITH {
+        with.replacen(", ", " ", 1)
+    } else {
+        with
+    };
     page.put_cut(
         if hop.tls.used || hop.zone != Some(Zone::Public) {
             Style::Plain
@@ -232,7 +327,7 @@ fn word(role: Role) -> &'static str {
 }
 
 /// The delay with its bar; a delay that the clocks deny is said to be none.
-fn took(page: &mut Page, hop: &Hop, most: i64) {
+fn took(page: &mut Page, hop: &Hop, most: i64, width: usize) {
     let Some(took) = hop.took_s else {
         let text = match (hop.time, hop.delay_s) {
             (None, _) => "no time",
@@ -241,12 +336,12 @@ fn took(page: &mut Page, hop: &Hop, most: i64) {
             (_, Some(_)) => "not known",
             (_, None) => "-",
         };
-        page.put(Style::Dim, text);
+        page.put(Style::Dim, &format!("{text:>SPAN$}"));
         return;
     };
     let text = span(took);
-    page.put(Style::Plain, &format!("{:>8} ", short(&text)));
-    let bar = bar(took, most, page.painter().unicode);
+    page.put(Style::Plain, &format!("{:>SPAN$} ", short(&text)));
+    let bar = bar(took, most, width, page.painter().unicode);
     page.put(
         if took >= 3600 {
             Style::Passing
@@ -257,21 +352,21 @@ fn took(page: &mut Page, hop: &Hop, most: i64) {
     );
 }
 
-/// `3 h 5 min` in eight columns: the first part alone when both do not fit.
+/// `3 h 5 min` in seven columns: the first part alone when both do not fit.
 fn short(text: &str) -> String {
-    if text.len() <= 8 {
+    if text.len() <= SPAN {
         return text.to_owned();
     }
     text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 /// A bar of eighths of a column, as long as the share of the longest delay.
-fn bar(took: i64, most: i64, unicode: bool) -> String {
+fn bar(took: i64, most: i64, width: usize, unicode: bool) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    if most <= 0 || took <= 0 {
+    if most <= 0 || took <= 0 || width == 0 {
         return String::new();
     }
-    let full = i64::try_from(BAR * 8).unwrap_or(64);
+    let full = i64::try_from(width * 8).unwrap_or(32);
     let length = (took.saturating_mul(full) / most).clamp(1, full);
     let (whole, part) = (
         usize::try_from(length / 8).unwrap_or(0),
@@ -531,9 +626,9 @@ mod tests {
             "{text}"
         );
         assert!(lines[1].contains("3 hops, 12 s, slowest: hop 2"), "{text}");
-        assert!(lines[4].contains("MUA → MSA"), "{text}");
+        assert!(lines[4].contains("MUA→MSA"), "{text}");
         assert!(
-            lines[5].contains("MSA → MTA") && lines[5].contains("7 s ███████"),
+            lines[5].contains("MSA→MTA") && lines[5].contains("7 s ████"),
             "{text}"
         );
         assert!(
@@ -574,9 +669,22 @@ mod tests {
 
     #[test]
     fn bars_grow_with_the_delay() {
-        assert_eq!(bar(10, 10, true), "███████");
-        assert_eq!(bar(0, 10, true), "");
-        assert_eq!(bar(1, 1000, true), "▏");
-        assert_eq!(bar(6, 10, false), "####");
+        assert_eq!(bar(10, 10, 7, true), "███████");
+        assert_eq!(bar(0, 10, 7, true), "");
+        assert_eq!(bar(1, 1000, 7, true), "▏");
+        assert_eq!(bar(6, 10, 7, false), "####");
+    }
+
+    #[test]
+    fn a_host_name_is_cut_in_its_middle_and_keeps_its_domain() {
+        let cut = |name, most| host_cut(name, most, "…");
+        assert_eq!(cut("mail-yw1-x112a.google.com", 17), "mail-y…google.com");
+        assert_eq!(cut("mx.example.org", 17), "mx.example.org");
+        assert_eq!(cut("smtp.dept.example.co.uk", 17), "smt…example.co.uk");
+        assert_eq!(
+            cut("a.very-long-registered-name.example", 12),
+            "…ame.example"
+        );
+        assert_eq!(cut("DESKTOP-0123456789", 10), "DESKTOP-0…");
     }
 }
