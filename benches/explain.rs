@@ -68,6 +68,7 @@ fn main() {
         audience: Audience::Both,
         detail: Detail::Normal,
         name: None,
+        way: None,
     };
     let mut out = String::new();
     let parser = MessageParser::default();

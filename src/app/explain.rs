@@ -14,11 +14,12 @@ use crate::bounce::summary::Summary;
 use crate::cli::Explain;
 use crate::config::{Format, Values};
 use crate::exit::Exit;
-use crate::message::source;
+use crate::message::{layer, source};
 use crate::report::human::explain::{Detail, Look};
 use crate::report::json::explain::SourceRef;
 use crate::report::painter::Painter;
 use crate::report::{human, json};
+use crate::route::Route;
 
 use super::Context;
 use super::live::Live;
@@ -190,8 +191,12 @@ impl Plan<'_> {
         };
         done.bytes += bytes.len() as u64;
         // Nothing in the rooms panics; if something does all the same, it costs one message.
-        let found = catch_unwind(AssertUnwindSafe(|| self.explain(job, bytes)));
-        let Ok(found) = found else {
+        let found = catch_unwind(AssertUnwindSafe(|| {
+            let found = self.explain(job, bytes);
+            let way = self.way(&found, bytes);
+            (found, way)
+        }));
+        let Ok((found, way)) = found else {
             let why = "mailtrace failed on this input; please report it, with the input if you may";
             return self.unreadable(job, why, done);
         };
@@ -202,7 +207,7 @@ impl Plan<'_> {
             sum.count(&found);
         }
         for (n, what) in found.iter().enumerate() {
-            self.tell(job, n as u64, what, done);
+            self.tell(job, n as u64, what, way.as_ref(), done);
         }
     }
 
@@ -224,7 +229,26 @@ impl Plan<'_> {
         found
     }
 
-    fn tell(&self, job: &Job, notice: u64, what: &Explanation, done: &mut Done) {
+    /// The way of the returned message. It costs a second look at the mail: only where people read
+    /// it, and where it is clear which message is meant.
+    fn way(&self, found: &[Explanation], bytes: &[u8]) -> Option<Route> {
+        let told = self.values.format != Format::Json && !self.summary && !self.values.quiet;
+        match found {
+            [one] if told && !self.reply && one.report != Report::None => {
+                super::route::returned(&layer::open(bytes), &[])
+            }
+            _ => None,
+        }
+    }
+
+    fn tell(
+        &self,
+        job: &Job,
+        notice: u64,
+        what: &Explanation,
+        way: Option<&Route>,
+        done: &mut Done,
+    ) {
         match self.values.format {
             Format::Json => {
                 let source = SourceRef {
@@ -252,6 +276,7 @@ impl Plan<'_> {
                         audience: self.values.audience,
                         detail,
                         name: name.as_deref(),
+                        way,
                     },
                 );
             }

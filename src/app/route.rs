@@ -159,6 +159,39 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
     }
 }
 
+/// The way of the innermost message that came back with its trace.
+pub(super) fn returned(layer: &Layer<'_>, trust: &[Trust]) -> Option<Route> {
+    let mut found: Option<(usize, Route)> = None;
+    let mut consider = |depth: usize, head: &Head<'_>| {
+        // Of two at one depth (attached, and quoted in the words beside it) the longer one is whole.
+        let count = head.all("Received").count();
+        let better = |(d, way): &(usize, Route)| (depth, count) > (*d, way.hops.len());
+        if count > 0 && found.as_ref().is_none_or(better) {
+            found = Some((depth, route::of(head, trust)));
+        }
+    };
+    layer.walk(&mut |inner| {
+        let depth = inner.wraps.len() * 2;
+        if depth > 0 {
+            consider(depth, &inner.head);
+        }
+        for block in inner.blocks_of(BlockKind::MessageHead) {
+            consider(depth + 1, &Head::parse(block.text().as_bytes()));
+        }
+        // Also a header that the notice quotes in its text, or that a broken boundary has
+        // appended to the report.
+        for kind in [BlockKind::Plain, BlockKind::DeliveryStatus] {
+            for block in inner.blocks_of(kind) {
+                if let Some(head) = route::quoted_head(block.text()) {
+                    consider(depth + 1, &head);
+                }
+            }
+        }
+        Descend::Into
+    });
+    found.map(|(_, way)| way)
+}
+
 impl Plan<'_> {
     fn work(&self, batch: &Batch) -> Done {
         let mut done = Done {
@@ -205,7 +238,7 @@ impl Plan<'_> {
     fn route(&self, bytes: &[u8]) -> Option<Route> {
         let layer = layer::open(bytes);
         let mut way = if self.command.original {
-            self.returned(&layer)?
+            returned(&layer, &self.trust)?
         } else {
             self.outermost(&layer)?
         };
@@ -237,33 +270,6 @@ impl Plan<'_> {
             }
         });
         found
-    }
-
-    /// The innermost message that came back with its trace.
-    fn returned(&self, layer: &Layer<'_>) -> Option<Route> {
-        let mut found: Option<(usize, Route)> = None;
-        let mut consider = |depth: usize, head: &Head<'_>| {
-            if head.has("Received") && found.as_ref().is_none_or(|(d, _)| depth > *d) {
-                found = Some((depth, route::of(head, &self.trust)));
-            }
-        };
-        layer.walk(&mut |inner| {
-            let depth = inner.wraps.len() * 2;
-            if depth > 0 {
-                consider(depth, &inner.head);
-            }
-            for block in inner.blocks_of(BlockKind::MessageHead) {
-                consider(depth + 1, &Head::parse(block.text().as_bytes()));
-            }
-            // Also a header that the notice quotes in its text.
-            for block in inner.blocks_of(BlockKind::Plain) {
-                if let Some(head) = route::quoted_head(block.text()) {
-                    consider(depth + 1, &head);
-                }
-            }
-            Descend::Into
-        });
-        found.map(|(_, way)| way)
     }
 
     fn tell(&self, job: &Job, way: &Route, done: &mut Done) {

@@ -9,6 +9,8 @@ use crate::bounce::cause::Cause;
 use crate::bounce::explanation::{Confidence, Explanation, Recipient, Remote, Report};
 use crate::report::page::Page;
 use crate::report::painter::{Glyph, Painter, Style};
+use crate::report::safe;
+use crate::route::Route;
 
 use fate::Fate;
 use words::{LABELS, label, moment};
@@ -35,6 +37,8 @@ pub struct Look<'l> {
     pub detail: Detail,
     /// The name of the input, when there are several.
     pub name: Option<&'l str>,
+    /// The way that the returned message had come, when it is known.
+    pub way: Option<&'l Route>,
 }
 
 /// The screen of one notice, or of an input that is none.
@@ -78,7 +82,7 @@ fn render(what: &Explanation, look: Look<'_>, admin_steps: usize) -> String {
             }
             fate.write(&mut page, look, admin_steps);
         }
-        the_mail(&mut page, what, look.detail);
+        the_mail(&mut page, what, look);
     }
     if look.name.is_some() {
         page.end();
@@ -188,9 +192,22 @@ fn none(page: &mut Page, what: &Explanation) {
 }
 
 /// The returned mail and who reported it.
-fn the_mail(page: &mut Page, what: &Explanation, detail: Detail) {
+fn the_mail(page: &mut Page, what: &Explanation, look: Look<'_>) {
+    let detail = look.detail;
     page.end();
     mail_line(page, what);
+    // One line, with a pointer to the whole story where there is room for it.
+    if let Some(came) = look.way.and_then(words::came) {
+        const HINTS: [&str; 2] = [" (mailtrace route --original)", " (route --original)"];
+        let room = look.paint.width.saturating_sub(LABELS);
+        let hint = HINTS.iter().find(|h| safe::width(&came) + h.len() <= room);
+        label(page, "Its way");
+        page.put_cut(Style::Plain, &came);
+        if let Some(hint) = hint {
+            page.put(Style::Dim, hint);
+        }
+        page.end();
+    }
     if let Some(by) = words::reporter(what) {
         label(page, "Reported by");
         page.wrap(Style::Plain, LABELS, &by);

@@ -1,12 +1,12 @@
 use super::*;
 use crate::bounce::explanation::{Listing, Mistake, samples};
-use crate::report::safe;
 
 fn look(width: usize) -> Look<'static> {
     Look {
         paint: Painter::plain(width),
         audience: Audience::Both,
         detail: Detail::Normal,
+        way: None,
         name: None,
     }
 }

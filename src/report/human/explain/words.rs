@@ -6,6 +6,7 @@ use crate::bounce::explanation::{Command, Confidence, Explanation, Recipient, St
 use crate::report::page::Page;
 use crate::report::painter::Style;
 use crate::report::safe;
+use crate::route::{Route, span};
 
 /// The column in which what follows a label begins.
 pub(super) const LABELS: usize = 15;
@@ -26,6 +27,32 @@ pub(super) fn moment(time: DateTime<FixedOffset>) -> String {
 /// A subject or a name that cannot fill the screen.
 pub(super) fn excerpt(text: &str) -> String {
     safe::cut(text, EXCERPT, "…").into_owned()
+}
+
+/// The way of the returned message in one line: `3 hops in 4 s, from 192.0.2.1 via
+/// mx.example.net`.
+pub(super) fn came(way: &Route) -> Option<String> {
+    let count = way.hops.len();
+    let mut text = match count {
+        0 => return None,
+        1 => "1 hop".to_owned(),
+        _ => format!("{count} hops"),
+    };
+    if let Some(total) = way.total_s.filter(|_| count > 1) {
+        text += &format!(" in {}", span(total));
+    }
+    let origin = way.origin.as_ref();
+    let start = origin.and_then(|o| Some((o.hop, o.ip?.to_string())));
+    let start = start.or_else(|| origin.and_then(|o| Some((o.hop, excerpt(o.host.as_deref()?)))));
+    if let Some((_, from)) = &start {
+        text += &format!(", from {from}");
+    }
+    // The server that took it from there, if that is not the last one anyway.
+    let taken = start.and_then(|(hop, _)| way.hops.get(hop.checked_sub(1)?));
+    if let Some(by) = taken.and_then(|h| h.by.best_name()) {
+        text += &format!(" via {}", excerpt(by));
+    }
+    Some(text)
 }
 
 /// Who wrote the report: `mail.example.net, sendmail`.
