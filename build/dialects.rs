@@ -10,7 +10,7 @@ use crate::{emit, literals};
 mod names;
 
 /// The roles of phrases in the body, in the order of their bits; the label lists are apart.
-const ROLES: [&str; 16] = [
+const ROLES: [&str; 17] = [
     "cut",
     "delay",
     "final",
@@ -27,6 +27,7 @@ const ROLES: [&str; 16] = [
     "instruct",
     "arrived",
     "until",
+    "left",
 ];
 /// The roles of phrases in the subject.
 const SUBJECT_ROLES: [&str; 7] = [

@@ -144,9 +144,13 @@ impl<'a> Facts<'a> {
                 .flatten()
                 .any(codes::expired);
         // The reply itself says that time is over: its class tells nothing more.
-        let over = self.reply.enhanced.is_some_and(codes::expired)
-            && (case.expired || case.action != Some(Action::Delayed));
-        if let Some(cause) = over.then_some(Cause::DeliveryExpired) {
+        if self.reply.enhanced.is_some_and(codes::expired) {
+            let waits = case.action == Some(Action::Delayed) && !case.expired;
+            let cause = if waits {
+                Cause::DeliveryDelayed
+            } else {
+                Cause::DeliveryExpired
+            };
             return (cause, Confidence::Medium, None);
         }
         if let Some((cause, _)) = in_reply.or(in_report) {

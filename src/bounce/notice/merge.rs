@@ -1,7 +1,7 @@
 //! One statement out of several sources: the machine part, the text for people, and where both are
 //! silent the header and the returned message.
 
-use chrono::{DateTime, FixedOffset, TimeDelta};
+use chrono::{DateTime, FixedOffset};
 
 use crate::bounce::explanation::{Action, Form, Original, Report};
 
@@ -162,15 +162,8 @@ pub(super) fn finish(report: Report, drafts: &mut [Draft], prose: &Prose, form: 
     if any_failed { Report::Failed } else { report }
 }
 
-/// A server that tells for how many days it tries tells until when.
-pub(super) fn retry_until(
-    drafts: &mut [Draft],
-    arrival: Option<DateTime<FixedOffset>>,
-    days: Option<i64>,
-) {
-    let until = arrival
-        .zip(days)
-        .and_then(|(arrival, days)| arrival.checked_add_signed(TimeDelta::days(days)));
+/// A server that tells for how long it tries tells until when.
+pub(super) fn retry_until(drafts: &mut [Draft], until: Option<DateTime<FixedOffset>>) {
     for draft in drafts
         .iter_mut()
         .filter(|d| d.action == Some(Action::Delayed))

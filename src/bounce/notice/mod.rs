@@ -23,6 +23,7 @@ mod names;
 mod original;
 mod page;
 mod passage;
+mod patience;
 mod prose;
 #[cfg(test)]
 mod prose_tests;

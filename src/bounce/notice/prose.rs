@@ -12,6 +12,7 @@ use super::draft::{self, Draft, Words};
 use super::found::Known;
 use super::marks::{self, Marks, Votes};
 use super::page::{lines, part, starts};
+use super::patience::{self, Patience};
 use super::{Voice, cut, merge, original, remote, report, settle, walk};
 
 /// Texts of one layer that are read.
@@ -31,8 +32,8 @@ pub(super) struct Prose {
     pub(super) author: Option<String>,
     /// When the original arrived, as the text tells it.
     pub(super) arrival: Option<DateTime<FixedOffset>>,
-    /// For how many days the server tries.
-    pub(super) days: Option<i64>,
+    /// For how long the server tries.
+    pub(super) patience: Option<Patience>,
     /// The header of the returned message, when it stands in the text.
     pub(super) original: Option<Original>,
     /// A delivery report that stands in the text.
@@ -97,7 +98,7 @@ fn text(block: &Block<'_>, apart: bool, known: &Known, votes: &mut Votes, all: &
         .count();
     all.author = all.author.take().or_else(|| author(text, &marks, end));
     all.arrival = all.arrival.or_else(|| arrival(text, &marks, end));
-    all.days = all.days.or_else(|| days(text, &marks, end));
+    all.patience = all.patience.or_else(|| patience::read(text, &marks, end));
     if end < text.len() && all.original.is_none() {
         all.original = original::head_in(text, end).map(|h| original::read(&h));
     }
@@ -167,16 +168,4 @@ fn arrival(text: &str, marks: &Marks, end: usize) -> Option<DateTime<FixedOffset
     let hits = marks.within(0, end).iter();
     hits.filter(|h| h.roles & marks::ARRIVED != 0)
         .find_map(|hit| dates::read(text.get(hit.end..)?.trim_start_matches([':', ' '])))
-}
-
-/// "Will keep trying until message is 5 days old", "It will be retried until it is 5 day(s) old."
-fn days(text: &str, marks: &Marks, end: usize) -> Option<i64> {
-    let hits = marks.within(0, end).iter();
-    hits.filter(|h| h.roles & marks::UNTIL != 0)
-        .find_map(|hit| {
-            let mut words = text.get(hit.end..)?.split_whitespace();
-            let number: i64 = words.next()?.parse().ok()?;
-            let unit = words.next()?;
-            (starts(unit, "day") && (1..=60).contains(&number)).then_some(number)
-        })
 }

@@ -1,6 +1,7 @@
 //! The reader: machine part, prose and returned message of one layer put together.
 
 use crate::bounce::explanation::{Form, Original};
+use crate::message::dates;
 use crate::message::layer::{Block, BlockKind, Layer, Wrap};
 
 use super::draft::{self, Draft};
@@ -127,7 +128,11 @@ fn accept(layer: &Layer<'_>) -> Option<Accepted> {
         original = Original::default();
     }
     let arrival = machine.arrival.or(prose.arrival);
-    merge::retry_until(&mut drafts, arrival, prose.days);
+    let until = prose.patience.and_then(|patience| {
+        let written = layer.head.get("Date").and_then(|date| dates::read(&date));
+        patience.until(arrival, written)
+    });
+    merge::retry_until(&mut drafts, until);
     let notice = Notice {
         report,
         form,
