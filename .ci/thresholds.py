@@ -11,7 +11,7 @@ MEASURES = ("is-bounce", "not-bounce", "address", "cause", "permanent", "status"
 LEAST = {
     "seed": (100, 100, 100, 100, 100, 100, 100, 100, 100),
     "realmta": (100, 100, 100, 97.2, 100, 98.0, 100, 100, 100),
-    "forwarded": (100, 100, 100, 98.9, 100, 90.2, 98.4, 100, 100),
+    "forwarded": (100, 100, 100, 100, 100, 91.4, 98.4, 100, 100),
     "bounces/dev": (100, 100, 99.6, 99.0, 99.6, 100, 98.6, 100, 100),
 }
 scores = json.load(sys.stdin)["all"]

@@ -16,7 +16,7 @@ use super::{Notice, complaint, merge, original, prose, report, sns};
 /// that somebody wrote around a notice, the envelope that a gateway puts around one.
 pub fn read(layer: &Layer<'_>) -> Option<Notice> {
     accept(layer)
-        .filter(|found| !found.wrapper || !holds_one(layer, 0))
+        .filter(|found| !found.wrapper || !holds_one(layer, found.names_somebody(), 0))
         .map(|found| found.notice)
 }
 
@@ -27,11 +27,18 @@ struct Accepted {
     wrapper: bool,
 }
 
+impl Accepted {
+    fn names_somebody(&self) -> bool {
+        self.notice.statements.iter().any(|s| s.address.is_some())
+    }
+}
+
 /// How many levels below a layer are asked whether they hold the notice.
 const MAX_ASKED: usize = 3;
 
-/// True when a layer inside of this one is a notice of its own.
-fn holds_one(layer: &Layer<'_>, depth: usize) -> bool {
+/// True when a layer inside of this one is a notice of its own; `named` says that this one names a
+/// recipient, which a piece of it may have lost.
+fn holds_one(layer: &Layer<'_>, named: bool, depth: usize) -> bool {
     let whole = |layer: &Layer<'_>| -> usize {
         let text = |b: &Block<'_>| matches!(b.kind, BlockKind::Plain | BlockKind::Html);
         layer
@@ -44,10 +51,13 @@ fn holds_one(layer: &Layer<'_>, depth: usize) -> bool {
     };
     layer.inner().iter().any(|inner| {
         // A piece of a notice, such as its indented lines, is not the notice.
-        let piece = inner.head.fields.is_empty()
-            && inner.wraps.last() == Some(&Wrap::Pasted)
-            && whole(inner) * 2 < whole(layer);
-        !piece && (accept(inner).is_some() || depth < MAX_ASKED && holds_one(inner, depth + 1))
+        let bare = inner.head.fields.is_empty() && inner.wraps.last() == Some(&Wrap::Pasted);
+        if bare && whole(inner) * 2 < whole(layer) {
+            return false;
+        }
+        let own = |found: &Accepted| !bare || !named || found.names_somebody();
+        accept(inner).is_some_and(|found| own(&found))
+            || depth < MAX_ASKED && holds_one(inner, named, depth + 1)
     })
 }
 

@@ -2,6 +2,7 @@
 //! paragraph is about whom.
 
 use crate::bounce::explanation::Remote;
+use crate::message::status::EnhancedCode;
 
 use super::Voice;
 use super::draft::{Draft, MAX_RECIPIENTS, Words};
@@ -30,6 +31,7 @@ pub(super) fn settle(mut reading: Reading<'_>, known: &Known) -> (Vec<Draft>, Ve
     for exchange in open {
         share(&mut drafts, |draft| {
             if repeats(&exchange, draft) {
+                number(&exchange, draft);
                 return;
             }
             let words = Words::new(&exchange.words, exchange.at, voice_of(&exchange));
@@ -186,15 +188,27 @@ fn repeats(exchange: &Exchange<'_>, draft: &Draft) -> bool {
 
 fn give(drafts: &mut [Draft], i: usize, exchange: &Exchange<'_>) {
     let words = Words::new(&exchange.words, exchange.at, voice_of(exchange));
-    if let Some(draft) = drafts.get_mut(i)
-        && !repeats(exchange, draft)
-    {
+    let Some(draft) = drafts.get_mut(i) else {
+        return;
+    };
+    if repeats(exchange, draft) {
+        number(exchange, draft);
+    } else {
         take(
             draft,
             exchange.command.filter(|_| exchange.remote),
             exchange.host,
             words,
         );
+    }
+}
+
+/// The number of that summary is what its Status field says, where there is none to be read.
+fn number(exchange: &Exchange<'_>, draft: &mut Draft) {
+    let words = exchange.words.as_bytes();
+    if super::transcript::code(&exchange.words).is_some() {
+        let found = words.get(4..).and_then(EnhancedCode::parse_prefix);
+        draft.status = draft.status.or(found.map(|(code, _)| code));
     }
 }
 
