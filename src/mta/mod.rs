@@ -4,6 +4,7 @@
 //! works through it, a notice tells of it.
 
 pub mod address;
+pub mod delivery;
 pub mod envelope;
 pub mod fault;
 pub mod filter;
@@ -19,3 +20,7 @@ pub mod settings;
 pub mod site;
 pub mod store;
 pub mod wire;
+pub mod maildir;
+pub mod notify;
+pub mod queue;
+pub mod retry;

@@ -205,6 +205,8 @@ impl Played {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        // After a 354 come lines that are no commands, up to a lone dot.
+        let mut within_data = false;
         loop {
             let Some(end) = held.iter().position(|&b| b == b'\n') else {
                 let mut block = [0; 4096];
@@ -218,10 +220,15 @@ impl Played {
             let line: Vec<u8> = held.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line).trim_end().to_string();
             lock(notes).push(line.clone());
+            if within_data && line != "." {
+                continue;
+            }
+            within_data = false;
             match self.rule(&line, encrypted, counts) {
                 Some(Act::Close) => return Ok(None),
                 Some(act @ (Act::Reset | Act::Tls(_))) => return Ok(Some(act)),
                 Some(act) => {
+                    within_data = matches!(&act, Act::Say(text) if text.starts_with("354"));
                     if self.act(&act, stream).await? {
                         return Ok(None);
                     }

@@ -22,15 +22,7 @@ use crate::mta::envelope::Envelope;
 /// Threads that write.
 pub(super) const LANES: usize = 3;
 
-/// What is to be done on the disk.
-pub(super) enum Job {
-    /// A message that somebody waits for.
-    Keep(Box<Keep>),
-    /// Make what was noted in this file durable.
-    Sync(Arc<Segment>, Option<oneshot::Sender<io::Result<()>>>),
-}
-
-/// A message to be kept.
+/// A message to be kept, and who waits for it.
 pub(super) struct Keep {
     pub(super) id: QueueId,
     pub(super) envelope: Envelope,
@@ -48,14 +40,14 @@ pub(super) struct Jobs {
 
 #[derive(Default)]
 struct Waiting {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<Keep>,
     closed: bool,
 }
 
 impl Jobs {
-    /// Puts a job in line.
-    pub(super) fn push(&self, job: Job) {
-        lock(&self.waiting).jobs.push_back(job);
+    /// Puts a message in line.
+    pub(super) fn push(&self, keep: Keep) {
+        lock(&self.waiting).jobs.push_back(keep);
         self.bell.notify_one();
     }
 
@@ -66,7 +58,7 @@ impl Jobs {
     }
 
     /// Everything that waits; `None` when it is over.
-    fn take(&self) -> Option<VecDeque<Job>> {
+    fn take(&self) -> Option<VecDeque<Keep>> {
         let mut waiting = lock(&self.waiting);
         loop {
             if !waiting.jobs.is_empty() {
@@ -102,28 +94,9 @@ impl Lane {
         /// A buffer that one big batch has blown up is not kept.
         const KEPT: usize = 1 << 20;
         while let Some(jobs) = self.store.jobs.take() {
-            self.batch(jobs);
+            self.keep(jobs.into());
             self.buffer.clear();
             self.buffer.shrink_to(KEPT);
-        }
-    }
-
-    fn batch(&mut self, jobs: VecDeque<Job>) {
-        let (mut keeps, mut syncs) = (Vec::new(), Vec::new());
-        for job in jobs {
-            match job {
-                Job::Keep(keep) => keeps.push(*keep),
-                Job::Sync(segment, done) => syncs.push((segment, done)),
-            }
-        }
-        if !keeps.is_empty() {
-            self.keep(keeps);
-        }
-        for (segment, done) in syncs {
-            let outcome = segment.sync();
-            if let Some(done) = done {
-                drop(done.send(outcome));
-            }
         }
     }
 

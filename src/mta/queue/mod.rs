@@ -11,18 +11,20 @@
 
 mod big;
 mod envelope_text;
+pub(crate) use envelope_text::words as notify_words;
 pub mod fate;
 mod id;
 mod lanes;
 mod record;
 mod recover;
+mod scribe;
 mod segment;
 mod store;
 mod text;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -31,14 +33,14 @@ use std::time::SystemTime;
 use tokio::sync::oneshot;
 
 use big::Spilled;
-use lanes::{Job, Keep, LANES, Lane};
-use segment::lock;
+use lanes::{Keep, LANES, Lane};
 use store::Store;
 
 use super::envelope::Envelope;
 pub use fate::{Fate, Outcome, State};
 pub use id::{BadId, QueueId};
 pub use record::Event;
+pub(crate) use segment::{lock, sync_dir};
 pub use store::Entry;
 pub use text::{Loaded, Text};
 
@@ -52,6 +54,8 @@ pub struct Queue(Arc<Handle>);
 struct Handle {
     store: Arc<Store>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The number of the spool's lock file on its disk.
+    place: u64,
     /// Held as long as the queue is open.
     _lock: File,
 }
@@ -103,6 +107,7 @@ impl Queue {
         };
         make_dirs(dir).map_err(failed)?;
         let lock = take_lock(dir)?;
+        let place = lock.metadata().map_err(failed)?.ino();
         let store = start(dir).map_err(failed)?;
         let mut threads = Vec::with_capacity(LANES);
         for n in 0..LANES {
@@ -113,9 +118,16 @@ impl Queue {
                 .map_err(failed)?;
             threads.push(thread);
         }
+        let scribe = store.clone();
+        let thread = std::thread::Builder::new()
+            .name("queue-notes".to_string())
+            .spawn(move || scribe.notes_made.run())
+            .map_err(failed)?;
+        threads.push(thread);
         Ok(Self(Arc::new(Handle {
             store,
             threads: Mutex::new(threads),
+            place,
             _lock: lock,
         })))
     }
@@ -128,6 +140,11 @@ impl Queue {
             text: Vec::new(),
             big: None,
         }
+    }
+
+    /// A number that no other spool on the same disk has.
+    pub fn place(&self) -> u64 {
+        self.0.place
     }
 
     /// How many messages there are.
@@ -165,7 +182,7 @@ impl Queue {
         self.0.store.bell.notified().await;
     }
 
-    /// Notes what happened; durable soon, or when [`Queue::sync`] of it returns.
+    /// Notes what happened; durable a moment later.
     pub fn note(&self, id: QueueId, events: &[Event]) {
         self.0.store.note(id, events);
     }
@@ -174,20 +191,12 @@ impl Queue {
     pub fn release(&self, id: QueueId) {
         self.0.store.release(id);
     }
-
-    /// Makes durable what was noted about a message.
-    pub async fn sync(&self, id: QueueId) {
-        let Some(entry) = self.get(id) else { return };
-        let (done, wait) = oneshot::channel();
-        self.0.store.jobs.push(Job::Sync(entry.home, Some(done)));
-        // When the disk does not take it, the worst is that a delivery is repeated after a crash.
-        drop(wait.await);
-    }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.store.jobs.close();
+        self.store.notes_made.close();
         for thread in lock(&self.threads).drain(..) {
             // The last holder may be one of the threads' own callbacks; never wait for oneself.
             if thread.thread().id() != std::thread::current().id() {
@@ -236,13 +245,13 @@ impl Draft {
     /// Makes it durable: when this returns, the message survives whatever happens.
     pub async fn commit(self, envelope: Envelope) -> Result<QueueId, StoreError> {
         let (done, wait) = oneshot::channel();
-        self.queue.0.store.jobs.push(Job::Keep(Box::new(Keep {
+        self.queue.0.store.jobs.push(Keep {
             id: self.id,
             envelope,
             text: self.text,
             big: self.big,
             done,
-        })));
+        });
         let gone = || StoreError::Io(io::Error::other("the queue is closed"));
         wait.await.unwrap_or_else(|_| Err(gone()))
     }
@@ -254,7 +263,7 @@ fn make_dirs(dir: &Path) -> io::Result<()> {
     for sub in ["journal", "waiting", "incoming", "big"] {
         builder.create(dir.join(sub))?;
     }
-    segment::sync_dir(dir)
+    sync_dir(dir)
 }
 
 fn take_lock(dir: &Path) -> Result<File, OpenError> {
@@ -315,4 +324,4 @@ fn start(dir: &Path) -> io::Result<Arc<Store>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

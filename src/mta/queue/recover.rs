@@ -109,6 +109,7 @@ fn file(found: &mut Found, spool: &Path, path: PathBuf, bytes: &[u8]) -> io::Res
             text,
             home: segment.clone(),
         });
+        entry.again = true;
         let mut notes = notes.remove(&id).unwrap_or_default();
         notes.sort_by_key(|(number, _)| *number);
         for (_, event) in &notes {

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -34,6 +34,8 @@ pub(super) struct Segment {
     pub(super) live: AtomicUsize,
     /// Whether it gets no more messages.
     pub(super) sealed: AtomicBool,
+    /// Whether its file is gone.
+    pub(super) discarded: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +77,7 @@ impl Segment {
             ends: Mutex::new(Ends { tail: 0, room: 0 }),
             live: AtomicUsize::new(0),
             sealed: AtomicBool::new(false),
+            discarded: AtomicBool::new(false),
         };
         let written = segment
             .append(head.as_bytes())
@@ -97,6 +100,7 @@ impl Segment {
             ends: Mutex::new(Ends { tail, room }),
             live: AtomicUsize::new(0),
             sealed: AtomicBool::new(true),
+            discarded: AtomicBool::new(false),
         })
     }
 
@@ -148,6 +152,11 @@ impl Segment {
     /// Makes everything that was appended before this call durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    /// Whether its file is gone.
+    pub(super) fn is_discarded(&self) -> bool {
+        self.discarded.load(Ordering::Acquire)
     }
 
     /// Whether it is as long as a file should get.

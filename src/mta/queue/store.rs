@@ -14,6 +14,7 @@ use super::fate::{Fate, State};
 use super::id::{Ids, QueueId};
 use super::lanes::Jobs;
 use super::record::{self, Event};
+use super::scribe::Scribe;
 use super::segment::{Segment, lock, sync_dir};
 use super::text::{HELD, Held, Place, Text};
 use crate::mta::envelope::Envelope;
@@ -23,6 +24,7 @@ pub(super) struct Store {
     pub(super) dir: PathBuf,
     pub(super) ids: Ids,
     pub(super) jobs: Jobs,
+    pub(super) notes_made: Scribe,
     index: Mutex<Index>,
     files: AtomicU64,
     notes: AtomicU64,
@@ -67,6 +69,8 @@ pub struct Entry {
     pub held: bool,
     /// Whether somebody works on it.
     pub busy: bool,
+    /// Whether an earlier run may have worked on it.
+    pub again: bool,
     pub(super) home: Arc<Segment>,
 }
 
@@ -83,6 +87,7 @@ impl Entry {
             tries: 0,
             held: false,
             busy: false,
+            again: false,
             home: arrival.home,
         }
     }
@@ -127,6 +132,7 @@ impl Store {
             dir: dir.to_path_buf(),
             ids: Ids::default(),
             jobs: Jobs::default(),
+            notes_made: Scribe::default(),
             index: Mutex::default(),
             files: AtomicU64::new(files),
             notes: AtomicU64::new(notes),
@@ -227,11 +233,13 @@ impl Store {
     }
 
     /// Notes what happened to a message, in memory and behind the other records of its file.
-    /// Durable with the next sync of that file.
-    pub(super) fn note(&self, id: QueueId, events: &[Event]) -> Option<Arc<Segment>> {
+    /// Durable a moment later.
+    pub(super) fn note(&self, id: QueueId, events: &[Event]) {
         let mut index = lock(&self.index);
         let index = &mut *index;
-        let entry = index.entries.get_mut(&id)?;
+        let Some(entry) = index.entries.get_mut(&id) else {
+            return;
+        };
         let home = entry.home.clone();
         let mut lines = Vec::with_capacity(128 * events.len());
         let before = (entry.next, id);
@@ -264,10 +272,10 @@ impl Store {
             }
             index.unwritten.remove(0);
         }
+        self.notes_made.noted(&home);
         if gone {
             self.settled(&home);
         }
-        Some(home)
     }
 
     /// One message less to care for in this file.
@@ -291,6 +299,7 @@ impl Store {
     fn discard(&self, segment: &Segment) {
         let latest = format!("{:08}", self.files.load(Ordering::Relaxed));
         if !segment.path.ends_with(latest) {
+            segment.discarded.store(true, Ordering::Release);
             drop(fs::remove_file(&segment.path));
         }
     }

@@ -1,0 +1,19 @@
+//! Delivery: into the mailboxes here, and to other servers as RFC 5321 section 5 has it. What
+//! each recipient's attempt brought is noted before anything else happens; the sender is told by
+//! a notice that is queued before the message goes.
+
+mod boxes;
+mod conclude;
+mod conversation;
+mod desk;
+mod exchange;
+mod outcome;
+mod remote;
+mod route;
+mod settings;
+
+pub use desk::{Delivery, Log};
+pub use settings::{BadRoute, Pattern, Relay, Settings, Tls};
+
+#[cfg(test)]
+mod tests;
