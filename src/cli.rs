@@ -1,5 +1,6 @@
 //! Every flag of every command, and nothing else. The comments here are the help and the manual.
 
+pub mod outward;
 pub mod serve;
 
 use std::ffi::OsString;

@@ -8,6 +8,7 @@ mod dnsbl;
 mod explain;
 mod live;
 pub mod output;
+mod outward;
 mod progress;
 mod route;
 mod serve;

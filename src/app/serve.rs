@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::cli::serve::{LogForm, Serve};
-use crate::dns::{Resolver, servers};
 use crate::exit::Exit;
+use crate::mta::delivery::Delivery;
 use crate::mta::fault::{Faults, scenario};
 use crate::mta::journal::{Form, Journal};
 use crate::mta::mailboxes::Mailboxes;
@@ -19,8 +20,8 @@ use crate::mta::server::Server;
 use crate::mta::settings::{Filter, Listener, Role, Settings, TlsSource, is_loopback};
 use crate::mta::site::Site;
 
-use super::Context;
 use super::output::{Output, complain};
+use super::{Context, outward};
 
 /// Where a server listens when nothing is said.
 const DEFAULT: SocketAddr =
@@ -59,14 +60,18 @@ fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
         added.map_err(|error| format!("--mailbox: {error}"))?;
     }
     let queue = Queue::open(&spool).map_err(|error| error.to_string())?;
-    let names = names(command, context);
+    let (host, domains) = (settings.host.clone(), settings.domains.clone());
+    let outward = outward::settings(&command.outward, &host, &domains, mailboxes.clone())?;
+    let names = outward::names(&command.outward, context)?;
+    let journal = Arc::new(journal(command, context));
+    let asks = !command.dnsbl.is_empty() || command.spf;
     let site = Arc::new(Site::new(
         settings,
         Arc::new(queue.clone()),
         Arc::new(move |address| mailboxes.standing(address)),
         Arc::new(faults),
-        Arc::new(journal(command, context)),
-        names,
+        journal.clone(),
+        asks.then(|| names.clone()),
         SystemTime::now,
     ));
     if let (true, Err(error)) = (site.has_tls(), site.identity()) {
@@ -81,10 +86,19 @@ fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
         let why = crate::config::reason(&error);
         format!("no network can be used: {why}")
     })?;
-    runtime.block_on(listen(site, &listeners))
+    let clock = outward::clock(&command.outward);
+    let log = outward::log(journal.clone());
+    let delivery = Delivery::new(queue, outward, names, clock, log);
+    let done = runtime.block_on(listen(site, &listeners, delivery));
+    journal.flush();
+    done
 }
 
-async fn listen(site: Arc<Site>, listeners: &[Listener]) -> Result<Exit, String> {
+async fn listen(
+    site: Arc<Site>,
+    listeners: &[Listener],
+    delivery: Delivery<Names>,
+) -> Result<Exit, String> {
     let no_signals = |_| "signals cannot be waited for on this system".to_string();
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
@@ -99,13 +113,21 @@ async fn listen(site: Arc<Site>, listeners: &[Listener]) -> Result<Exit, String>
         Exit::Good => {}
         other => return Ok(other),
     }
+    let (stop, stopped) = watch::channel(false);
+    let delivering = tokio::spawn(delivery.run(stopped));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    let _ = stop.send(true);
+    let all = async {
+        server.stop().await;
+        // When it broke off, what it was at is in the queue.
+        drop(delivering.await);
+    };
     // Who asks twice does not want to wait for anybody.
     tokio::select! {
-        () = server.stop() => {}
+        () = all => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
@@ -197,7 +219,7 @@ fn settings(command: &Serve) -> Result<Settings, String> {
 }
 
 /// The first line of a file.
-fn password(file: &Path) -> Result<String, String> {
+pub(super) fn password(file: &Path) -> Result<String, String> {
     let name = file.display();
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|e| format!("{name}: {}; check --user", crate::config::reason(&e)))?;
@@ -244,22 +266,6 @@ fn folder(named: Option<&Path>, what: &str) -> Result<PathBuf, String> {
     let state = state.or_else(home);
     let state = state.ok_or("there is no home folder; give --spool and --maildir")?;
     Ok(state.join("mailtrace").join(what))
-}
-
-/// Who answers questions about names, when there are any.
-fn names(command: &Serve, context: &Context) -> Option<Arc<Names>> {
-    if command.dnsbl.is_empty() && !command.spf {
-        return None;
-    }
-    let servers = match context.settings.values.resolver.as_slice() {
-        [] => servers::system(),
-        named => Ok(named.to_vec()),
-    };
-    let servers = servers.unwrap_or_else(|error| {
-        complain(&error.to_string());
-        Vec::new()
-    });
-    Some(Arc::new(Names::Dns(Resolver::new(&servers))))
 }
 
 fn journal(command: &Serve, context: &Context) -> Journal {

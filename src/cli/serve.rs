@@ -132,6 +132,9 @@ pub struct Serve {
     /// The shape of the log on standard error
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub log: LogForm,
+    /// Where mail goes on to.
+    #[command(flatten)]
+    pub outward: super::outward::Outward,
 }
 
 /// The shape of the log.
@@ -148,7 +151,7 @@ fn domain(text: &str) -> Result<String, String> {
     name.map_err(|_| "write a domain, such as example.test".to_string())
 }
 
-fn user(text: &str) -> Result<(String, PathBuf), String> {
+pub(super) fn user(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once(':') {
         Some((name, file)) if !name.is_empty() && !file.is_empty() => {
             Ok((name.to_string(), PathBuf::from(file)))

@@ -39,38 +39,6 @@ impl Default for Schedule {
     }
 }
 
-/// A wait that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no time; write for example 30s, 5m, 4h or 5d")]
-pub struct BadWait(String);
-
-/// Reads `90`, `90s`, `5m`, `4h`, `5d`, `200ms`.
-pub fn parse_wait(text: &str) -> Result<Duration, BadWait> {
-    let bad = || BadWait(text.to_string());
-    let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit());
-    let (digits, unit) = text.split_at(end.unwrap_or(text.len()));
-    let number: u64 = digits.parse().map_err(|_| bad())?;
-    let seconds = match unit {
-        "ms" => return Ok(Duration::from_millis(number)),
-        "" | "s" => 1,
-        "m" | "min" => MINUTE,
-        "h" => HOUR,
-        "d" => DAY,
-        "w" => 7 * DAY,
-        _ => return Err(bad()),
-    };
-    number
-        .checked_mul(seconds)
-        .map(Duration::from_secs)
-        .ok_or_else(bad)
-}
-
-/// Reads `1m,5m,1h`.
-pub fn parse_waits(text: &str) -> Result<Vec<Duration>, BadWait> {
-    text.split(',').map(parse_wait).collect()
-}
-
 impl Schedule {
     /// When to try again after this attempt (the first is 1). Messages that failed together do
     /// not come back together: each wait is up to a tenth longer, by the id.
@@ -174,16 +142,6 @@ mod tests {
         assert_eq!(schedule.end(taken, true), taken + minutes(2 * 24 * 60));
         assert!(!schedule.is_late(taken, taken + minutes(239)));
         assert!(schedule.is_late(taken, taken + minutes(240)));
-    }
-
-    #[test]
-    fn waits_are_read_as_people_write_them() {
-        let all = parse_waits("200ms,90,30s, 5m,4h,5d").unwrap();
-        assert_eq!(all[0], Duration::from_millis(200));
-        assert_eq!(all[5], Duration::from_secs(5 * DAY));
-        for bad in ["", "m", "5x", "1m,", "99999999999999999999s"] {
-            assert!(parse_waits(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -1,0 +1,93 @@
+//! What `serve` delivers by.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::cli::outward::Outward;
+use crate::dns::world::World;
+use crate::dns::{Resolver, servers};
+use crate::mta::delivery::{Log, Settings};
+use crate::mta::journal::Journal;
+use crate::mta::mailboxes::Mailboxes;
+use crate::mta::names::Names;
+use crate::mta::retry::Clock;
+use crate::smtp::sasl::{Credentials, Secret};
+
+use super::Context;
+use super::output::complain;
+use super::serve::password;
+
+/// The settings of delivery.
+pub(super) fn settings(
+    flags: &Outward,
+    host: &str,
+    domains: &[String],
+    mailboxes: Mailboxes,
+) -> Result<Settings, String> {
+    let mut settings = Settings::new(host, domains, mailboxes);
+    settings.routes.clone_from(&flags.route);
+    for (_, relay) in &mut settings.routes {
+        relay.tls = flags.outward_tls;
+    }
+    settings.smart_host.clone_from(&flags.smart_host);
+    if let Some(relay) = &mut settings.smart_host {
+        relay.tls = flags.outward_tls;
+        if let Some((user, file)) = &flags.smart_host_user {
+            relay.login = Some(Credentials {
+                user: user.clone(),
+                secret: Secret::Password(password(file)?),
+            });
+        }
+    }
+    settings.beyond_loopback = flags.send_outside;
+    settings.tls = flags.outward_tls;
+    settings.port = flags.outward_port;
+    settings.style = flags.notice_style;
+    settings.double_bounces.clone_from(&flags.double_bounces);
+    let schedule = &mut settings.schedule;
+    if let Some(waits) = &flags.retry {
+        schedule.waits.clone_from(&waits.0);
+    }
+    if let Some(after) = flags.warn_after {
+        schedule.warn_after = (!after.is_zero()).then_some(after);
+    }
+    if let Some(after) = flags.expire_after {
+        schedule.expire_after = after;
+    }
+    Ok(settings)
+}
+
+/// Who answers questions about names.
+pub(super) fn names(flags: &Outward, context: &Context) -> Result<Arc<Names>, String> {
+    if let Some(path) = &flags.names {
+        let name = path.display();
+        let text = std::fs::read_to_string(path);
+        let text =
+            text.map_err(|e| format!("{name}: {}; check --names", crate::config::reason(&e)))?;
+        let world = World::from_toml(&text).map_err(|error| format!("{name}: {error}"))?;
+        return Ok(Arc::new(Names::Table(world)));
+    }
+    let servers = match context.settings.values.resolver.as_slice() {
+        [] => servers::system(),
+        named => Ok(named.to_vec()),
+    };
+    let servers = servers.unwrap_or_else(|error| {
+        complain(&error.to_string());
+        Vec::new()
+    });
+    Ok(Arc::new(Names::Dns(Resolver::new(&servers))))
+}
+
+/// The clock that attempts go by.
+pub(super) fn clock(flags: &Outward) -> Clock {
+    if flags.virtual_clock {
+        Clock::starting(SystemTime::now())
+    } else {
+        Clock::default()
+    }
+}
+
+/// Events of delivery go to the log of the server.
+pub(super) fn log(journal: Arc<Journal>) -> Log {
+    Arc::new(move |event, id, fields| journal.note(event, id, fields))
+}
