@@ -88,7 +88,10 @@ fn deliver(posts: Vec<Post>, desk: &Desk) {
                 letters.push(letter);
                 open.push(post);
             }
-            Err((state, outcome)) => settle(desk, &post, state, outcome),
+            Err(early) => {
+                let (state, outcome) = *early;
+                settle(desk, &post, state, outcome);
+            }
         }
     }
     let placed = maildir::place(&letters);
@@ -109,15 +112,16 @@ fn settle(desk: &Desk, post: &Post, state: State, outcome: Outcome) {
     desk.settle(&post.work, vec![verdict]);
 }
 
-fn letter(post: &Post, desk: &Desk, now: SystemTime) -> Result<Letter, (State, Outcome)> {
+fn letter(post: &Post, desk: &Desk, now: SystemTime) -> Result<Letter, Box<(State, Outcome)>> {
     let entry = &post.work.entry;
-    let failed = |error: &io::Error| outcome(&Placed::Failed(copy(error)), now);
+    let failed = |error: &io::Error| Box::new(outcome(&Placed::Failed(copy(error)), now));
     let text = entry.text.load().map_err(|error| failed(&error))?;
     let recipient = entry.envelope.recipients.get(post.n);
     let recipient = recipient.map(|r| r.address.to_string()).unwrap_or_default();
     if maildir::was_here(text.as_ref(), &recipient) {
         let words = "the message has been in this mailbox before: it runs in circles";
-        return Err((State::Failed, Outcome::local(now, status(5, 4, 6), words)));
+        let outcome = Outcome::local(now, status(5, 4, 6), words);
+        return Err(Box::new((State::Failed, outcome)));
     }
     let sender = entry.envelope.sender.as_ref();
     let trace = Trace {

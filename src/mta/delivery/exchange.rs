@@ -72,7 +72,7 @@ pub(crate) async fn of_domain(
             _ => None,
         })
         .collect();
-    list.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    list.sort_unstable_by_key(|(preference, chance, _)| (*preference, *chance));
     if let [(_, _, only)] = list.as_slice()
         && only.as_str().is_empty()
     {

@@ -220,7 +220,7 @@ impl<L: Lookup + Send + Sync + 'static> Inner<L> {
         let settings = &self.desk.settings;
         if worker.targets.is_none() {
             let found = self.targets(to).await;
-            worker.targets = Some(found.map_err(|none| self.nobody(none))?);
+            worker.targets = Some(found.map_err(|none| self.nobody(&none))?);
         }
         let (manner, port) = match to {
             Destination::Relay(relay) => {
@@ -287,7 +287,7 @@ impl<L: Lookup + Send + Sync + 'static> Inner<L> {
         }
     }
 
-    fn nobody(&self, none: NoTarget) -> Outcome {
+    fn nobody(&self, none: &NoTarget) -> Outcome {
         Outcome::local(self.desk.clock.now(), none.status, &none.words)
     }
 

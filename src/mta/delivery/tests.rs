@@ -549,7 +549,7 @@ async fn each_trouble_of_the_dns_comes_back_as_what_it_is() {
         ("outside.test", "5.7.1", ""),
     ] {
         let office = Office::open(None, World::from_toml(script).unwrap(), |s| {
-            s.schedule.warn_after = None
+            s.schedule.warn_after = None;
         });
         office.put(to(&[&format!("x@{domain}")]), TEXT).await;
         office.done().await;
@@ -623,7 +623,7 @@ async fn lmtp_gives_each_recipient_a_reply_of_its_own() {
         .unwrap();
     let route = format!("*=lmtp:{}", stage.at);
     let office = Office::open(None, World::new(), |s| {
-        s.routes.push(Relay::parse_route(&route).unwrap())
+        s.routes.push(Relay::parse_route(&route).unwrap());
     });
     office.put(to(&["a@far.test", "b@far.test"]), TEXT).await;
     office.done().await;
