@@ -1,6 +1,7 @@
 //! Every flag of every command, and nothing else. The comments here are the help and the manual.
 
 pub mod outward;
+pub mod queue;
 pub mod serve;
 
 use std::ffi::OsString;
@@ -77,6 +78,8 @@ pub enum Command {
     Check(Check),
     /// Run the built-in mail server
     Serve(Box<serve::Serve>),
+    /// Look after the queue of the built-in mail server
+    Queue(queue::Queue),
     /// Show the settings in force and where each came from
     #[command(after_help = "\
 Examples:

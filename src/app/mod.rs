@@ -10,6 +10,7 @@ mod live;
 pub mod output;
 mod outward;
 mod progress;
+mod queue;
 mod route;
 mod serve;
 
@@ -74,6 +75,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Route(command)) => route::run(&command, &context),
         Some(Command::Check(command)) => check::run(&command, &context),
         Some(Command::Serve(command)) => serve::run(&command, &context),
+        Some(Command::Queue(command)) => queue::run(&command, &context),
         Some(Command::Config) => config::run(&context),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();

@@ -16,6 +16,7 @@ use crate::mta::journal::{Form, Journal};
 use crate::mta::mailboxes::Mailboxes;
 use crate::mta::names::Names;
 use crate::mta::queue::Queue;
+use crate::mta::queue::control::Control;
 use crate::mta::server::Server;
 use crate::mta::settings::{Filter, Listener, Role, Settings, TlsSource, is_loopback};
 use crate::mta::site::Site;
@@ -88,8 +89,19 @@ fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
     })?;
     let clock = outward::clock(&command.outward);
     let log = outward::log(journal.clone());
-    let delivery = Delivery::new(queue, outward, names, clock, log);
-    let done = runtime.block_on(listen(site, &listeners, delivery));
+    let done = runtime.block_on(async {
+        // Without it the queue can be looked at, but not be given orders; a spool with a very long
+        // name is the likely reason.
+        match Control::listen(&spool) {
+            Ok(control) => drop(tokio::spawn(control.run(queue.clone(), clock.clone()))),
+            Err(error) => {
+                let why = crate::config::reason(&error);
+                complain(&format!("`mailtrace queue` cannot give orders: {why}"));
+            }
+        }
+        let delivery = Delivery::new(queue, outward, names, clock, log);
+        listen(site, &listeners, delivery).await
+    });
     journal.flush();
     done
 }
@@ -256,7 +268,7 @@ fn faults(command: &Serve) -> Result<Faults, String> {
 }
 
 /// The folder that was named, or ours among those that keep the state of programs.
-fn folder(named: Option<&Path>, what: &str) -> Result<PathBuf, String> {
+pub(super) fn folder(named: Option<&Path>, what: &str) -> Result<PathBuf, String> {
     if let Some(named) = named {
         return Ok(named.to_path_buf());
     }

@@ -10,6 +10,7 @@
 //! ```
 
 mod big;
+pub mod control;
 mod envelope_text;
 pub(crate) use envelope_text::words as notify_words;
 pub mod fate;
@@ -177,6 +178,11 @@ impl Queue {
         self.0.store.next_due()
     }
 
+    /// Lets somebody look whether something is due.
+    pub(crate) fn stir(&self) {
+        self.0.store.bell.notify_one();
+    }
+
     /// Waits until something may have become due.
     pub async fn stirred(&self) {
         self.0.store.bell.notified().await;
@@ -255,6 +261,13 @@ impl Draft {
         let gone = || StoreError::Io(io::Error::other("the queue is closed"));
         wait.await.unwrap_or_else(|_| Err(gone()))
     }
+}
+
+/// What is in a spool, the oldest first; a server may be working in it.
+pub fn look(dir: &Path) -> io::Result<Vec<Entry>> {
+    let mut all: Vec<Entry> = recover::read(dir)?.entries.into_values().collect();
+    all.sort_unstable_by_key(|entry| entry.id);
+    Ok(all)
 }
 
 fn make_dirs(dir: &Path) -> io::Result<()> {

@@ -32,7 +32,7 @@ pub(crate) fn envelope(recipients: usize) -> Envelope {
     }
 }
 
-async fn put(queue: &Queue, text: &[u8]) -> QueueId {
+pub(crate) async fn put(queue: &Queue, text: &[u8]) -> QueueId {
     let mut draft = queue.draft();
     for part in text.chunks(1000) {
         draft.write(part).unwrap();

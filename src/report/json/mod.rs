@@ -5,5 +5,6 @@ pub mod check;
 pub mod config;
 pub mod dnsbl;
 pub mod explain;
+pub mod queue;
 pub mod route;
 pub mod write;
