@@ -105,7 +105,7 @@ fn a_notice_says_the_same_however_it_is_handed_on() {
             layer
                 .head
                 .get(name)
-                .map(|v| v.into_owned())
+                .map(std::borrow::Cow::into_owned)
                 .unwrap_or_default()
         };
         let text = shown(&notice);
