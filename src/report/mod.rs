@@ -1,5 +1,6 @@
 //! Results to text: [`human`] for people, [`json`] for scripts. Nothing here looks anything up.
 
+mod host;
 pub mod html;
 pub mod human;
 pub mod json;

@@ -3,56 +3,68 @@
 
 use std::fmt::Write as _;
 
+use crate::report::host;
 use crate::report::html::escape;
 use crate::route::finding::Severity;
-use crate::route::hop::Hop;
+use crate::route::hop::{Hop, Role};
 use crate::route::live::Live;
 use crate::route::{Route, span};
 
-/// The frame of the page; the policy allows its own style and nothing else.
-const HEAD: &str = r#"<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>The way of a message - mailtrace</title>
-<style>
-:root { color-scheme: light dark; --fg: #1b1f24; --bg: #fff; --dim: #57606a; --line: #d0d7de; --bar: #4078c0; --bad: #b3261e; --warn: #8a5a00; --good: #1a7f37; --soft: #f6f8fa; }
+/// Writing to a string cannot fail.
+macro_rules! put {
+    ($out:expr, $($arg:tt)*) => {{ let _ = write!($out, $($arg)*); }};
+}
+
+/// The look of the page, in light and dark and on paper.
+const STYLE: &str = r#":root { color-scheme: light dark; --fg: #1b1f24; --bg: #fff; --dim: #57606a; --line: #d0d7de; --bar: #4078c0; --bad: #b3261e; --warn: #8a5a00; --good: #1a7f37; --soft: #f6f8fa; }
 @media (prefers-color-scheme: dark) { :root { --fg: #e6edf3; --bg: #0d1117; --dim: #9198a1; --line: #30363d; --bar: #6ea8fe; --bad: #ff8a80; --warn: #e3b341; --good: #56d364; --soft: #161b22; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 1.5rem; font: 16px/1.5 system-ui, sans-serif; color: var(--fg); background: var(--bg); }
-h1 { font-size: 1.4rem; line-height: 1.3; overflow-wrap: anywhere; }
+body { margin: 0 auto; max-width: 80rem; padding: 1.5rem; font: 16px/1.5 system-ui, sans-serif; color: var(--fg); background: var(--bg); overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; line-height: 1.3; }
 h2 { font-size: 1.1rem; margin-top: 2rem; border-bottom: 1px solid var(--line); }
 article + article { margin-top: 4rem; border-top: 3px double var(--line); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); }
-td { overflow-wrap: anywhere; }
+.tight, .n, .error, .warning, .info { white-space: nowrap; overflow-wrap: normal; }
 th { color: var(--dim); font-weight: 600; }
-.n { text-align: right; white-space: nowrap; }
+.n { text-align: right; }
 .dim { color: var(--dim); }
 .error { color: var(--bad); font-weight: 600; }
 .warning { color: var(--warn); font-weight: 600; }
 .info { color: var(--dim); }
-svg { width: 100%; height: auto; display: block; }
+svg { width: 100%; min-width: 40rem; height: auto; display: block; }
 svg text { fill: var(--fg); font: 13px system-ui, sans-serif; }
+svg .took { text-anchor: end; fill: var(--dim); }
 svg .rail { stroke: var(--line); }
 svg .bar { fill: var(--bar); }
 svg .slow { fill: var(--warn); }
-pre { background: var(--soft); padding: .8rem; white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; }
-@media print { body { max-width: none; padding: 0; font-size: 11pt; } pre { border: 1px solid #999; } details { display: block; } h2, tr, li { break-inside: avoid; } }
-</style>
-</head>
-<body>
+pre { background: var(--soft); padding: .8rem; white-space: pre-wrap; font-size: .85rem; }
+@media (max-width: 52rem) { body { padding: .8rem; } .hops th { display: none; } .hops, .hops tbody, .hops tr, .hops td { display: block; } .hops tr { border-bottom: 1px solid var(--line); padding: .4rem 0; } .hops td { border: 0; padding: 0 0 0 4.5rem; text-align: left; white-space: normal; } .hops td::before { content: attr(data-name); float: left; margin-left: -4.5rem; color: var(--dim); } }
+@media print { :root { --fg: #000; --bg: #fff; --dim: #444; --line: #999; --bar: #4078c0; --bad: #8c1d18; --warn: #6b4600; --soft: #fff; } body { max-width: none; padding: 0; font-size: 10pt; } svg { min-width: 0; } pre { border: 1px solid #999; } h2, tr, li { break-inside: avoid; } h2 { break-after: avoid; } }
 "#;
+
+/// The hash of [`STYLE`] (CSP level 2 §4.2.5): the page's own style is allowed by it, and nothing
+/// that somebody brings into the page is.
+const STYLE_HASH: &str = "sha256-kcMnEJijOASgPF+Tou4oNyhNWKgsWSULwWAhjPQ3eY4=";
+
+/// The frame of the page up to its style.
+fn head(out: &mut String) {
+    put!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n\
+         <title>The way of a message - mailtrace</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+    );
+}
 
 /// The whole page around its articles.
 pub fn document(articles: &[String]) -> String {
     let length: usize = articles.iter().map(String::len).sum();
-    let mut page = String::with_capacity(HEAD.len() + length + 64);
-    page.push_str(HEAD);
+    let mut page = String::with_capacity(STYLE.len() + length + 1024);
+    head(&mut page);
     for article in articles {
         page.push_str(article);
     }
@@ -79,11 +91,6 @@ pub fn article(way: &Route, name: &str) -> String {
     raw(&mut out, way);
     out.push_str("</article>\n");
     out
-}
-
-/// Writing to a string cannot fail.
-macro_rules! put {
-    ($out:expr, $($arg:tt)*) => {{ let _ = write!($out, $($arg)*); }};
 }
 
 fn headline(out: &mut String, way: &Route, name: &str) {
@@ -142,7 +149,7 @@ fn headline(out: &mut String, way: &Route, name: &str) {
 /// The timeline: a row for each hop, its delay where it lies between first and last stamp.
 fn picture(out: &mut String, way: &Route) {
     const LEFT: f64 = 260.0;
-    const WIDTH: f64 = 560.0;
+    const WIDTH: f64 = 690.0;
     const ROW: usize = 26;
     /// A picture of more rows would not be looked at.
     const MAX_ROWS: usize = 100;
@@ -156,13 +163,13 @@ fn picture(out: &mut String, way: &Route) {
     let height = rows.len() * ROW + 10;
     put!(
         out,
-        "<h2>Timeline</h2>\n<svg viewBox=\"0 0 960 {height}\" role=\"img\" aria-label=\"Delay of each hop\">\n"
+        "<h2>Timeline</h2>\n<div class=\"scroll\"><svg viewBox=\"0 0 960 {height}\" role=\"img\" aria-label=\"Delay of each hop\">\n"
     );
     let mut passed = 0i64;
     for (row, hop) in rows.iter().enumerate() {
         let y = row * ROW + 8;
         let by = hop.by.best_name().unwrap_or("?");
-        let label: String = by.chars().take(34).collect();
+        let label = host::cut(by, 24, "…");
         put!(
             out,
             "<text x=\"0\" y=\"{}\">{}. {}</text>",
@@ -176,38 +183,58 @@ fn picture(out: &mut String, way: &Route) {
             y + 9,
             LEFT + WIDTH
         );
-        let took = hop.took_s.unwrap_or(0);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "seconds of a mail's way are far below 2^52"
-        )]
-        let (x, w) = (
-            LEFT + WIDTH * passed as f64 / all as f64,
-            (WIDTH * took as f64 / all as f64).max(3.0),
-        );
-        let class = if way.slowest_hop == Some(hop.n) && took >= 60 {
-            "slow"
-        } else {
-            "bar"
-        };
+        if let Some(took) = hop.took_s {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "seconds of a mail's way are far below 2^52"
+            )]
+            let (x, w) = (
+                LEFT + WIDTH * passed as f64 / all as f64,
+                (WIDTH * took as f64 / all as f64).max(3.0),
+            );
+            let class = if way.slowest_hop == Some(hop.n) && took >= 60 {
+                "slow"
+            } else {
+                "bar"
+            };
+            put!(
+                out,
+                "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y}\" width=\"{w:.1}\" height=\"18\" rx=\"3\"/>"
+            );
+            passed += took;
+        }
+        // Beside the name, so that a small screen shows it too.
         put!(
             out,
-            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y}\" width=\"{w:.1}\" height=\"18\" rx=\"3\"/>"
+            "<text class=\"took\" x=\"{}\" y=\"{}\">{}</text>\n",
+            LEFT - 10.0,
+            y + 13,
+            took(hop)
         );
-        let text = hop.took_s.map_or_else(|| "-".to_owned(), span);
-        put!(
-            out,
-            "<text x=\"{}\" y=\"{}\">{text}</text>\n",
-            LEFT + WIDTH + 10.0,
-            y + 13
-        );
-        passed += took;
     }
-    out.push_str("</svg>\n");
+    out.push_str("</svg></div>\n");
+}
+
+/// The delay in words; a delay that the clocks deny is said to be none.
+fn took(hop: &Hop) -> String {
+    match (hop.took_s, hop.delay_s) {
+        (Some(took), _) => span(took),
+        (None, Some(delay)) if delay < 0 || hop.clock_off_s.is_some() => "clock wrong".to_owned(),
+        (None, Some(_)) => "not known".to_owned(),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+/// The role as the glossary writes it.
+fn role(role: Role) -> String {
+    match role {
+        Role::List | Role::Fetch => role.id().to_owned(),
+        _ => role.id().to_ascii_uppercase(),
+    }
 }
 
 fn hops(out: &mut String, way: &Route) {
-    out.push_str("<h2>Hops</h2>\n<div class=\"scroll\"><table>\n<tr><th class=\"n\">#</th><th>Role</th><th>From</th><th>By</th><th>When</th><th class=\"n\">Took</th><th>With</th></tr>\n");
+    out.push_str("<h2>Hops</h2>\n<div class=\"scroll\"><table class=\"hops\">\n<tr><th class=\"n\">#</th><th>Role</th><th>From</th><th>By</th><th>When</th><th class=\"n\">Took</th><th>With</th></tr>\n");
     for hop in &way.hops {
         let cell = |v: Option<&str>| {
             v.map(|v| escape(v).into_owned())
@@ -221,12 +248,10 @@ fn hops(out: &mut String, way: &Route) {
         if let Some(software) = &hop.by.software {
             put!(by, " <span class=\"dim\">{}</span>", escape(software));
         }
-        let time = hop.time.map_or_else(|| "-".to_owned(), |t| t.to_string());
-        let took = match (hop.took_s, hop.clock_off_s) {
-            (Some(took), _) => span(took),
-            (None, Some(_)) => "clock wrong".to_owned(),
-            (None, None) => "-".to_owned(),
-        };
+        let time = hop
+            .time
+            .map_or_else(|| "-".to_owned(), |t| t.to_string().replacen('T', " ", 1));
+        let took = took(hop);
         let mut with = cell(hop.with.as_deref().or(hop.via.as_deref()));
         match (hop.tls.version, hop.tls.used) {
             (Some(version), _) => put!(with, " <span class=\"dim\">{version}</span>"),
@@ -235,10 +260,13 @@ fn hops(out: &mut String, way: &Route) {
         }
         put!(
             out,
-            "<tr><td class=\"n\">{}</td><td>{} → {}</td><td>{from}</td><td>{by}</td><td>{time}</td><td class=\"n\">{took}</td><td>{with}</td></tr>\n",
+            "<tr><td class=\"n\" data-name=\"Hop\">{}</td><td class=\"tight\" data-name=\"Role\">{} → {}</td>\
+             <td data-name=\"From\">{from}</td><td data-name=\"By\">{by}</td>\
+             <td class=\"tight\" data-name=\"When\">{time}</td><td class=\"n\" data-name=\"Took\">{took}</td>\
+             <td data-name=\"With\">{with}</td></tr>\n",
             hop.n,
-            hop.from_role.id(),
-            hop.role.id()
+            role(hop.from_role),
+            role(hop.role)
         );
     }
     out.push_str("</table></div>\n");
@@ -269,7 +297,7 @@ fn findings(out: &mut String, way: &Route) {
         };
         put!(
             out,
-            "<tr><td class=\"{class}\">{word}</td><td>{place}</td><td>{}</td></tr>\n",
+            "<tr><td class=\"{class}\">{word}</td><td class=\"tight\">{place}</td><td>{}</td></tr>\n",
             escape(&finding.text)
         );
     }
@@ -410,6 +438,14 @@ mod tests {
     }
 
     #[test]
+    fn the_policy_knows_the_style_by_its_hash() {
+        let hash = ring::digest::digest(&ring::digest::SHA256, STYLE.as_bytes());
+        let hash = data_encoding::BASE64.encode(hash.as_ref());
+        assert_eq!(STYLE_HASH, format!("sha256-{hash}"));
+        assert!(!document(&[]).contains("unsafe-inline"));
+    }
+
+    #[test]
     fn the_page_loads_nothing() {
         let page = document(&[]);
         assert!(page.contains("default-src 'none'"));
@@ -424,7 +460,8 @@ mod tests {
             Received: from c.example (c.example [192.0.2.2]) by a.example (Postfix) with ESMTP id 1; 2 Mar 2026 09:00:00 +0000\n\n";
         let way = crate::route::of(&Head::parse(header.as_bytes()), &[]);
         let page = article(&way, "x.eml");
-        assert_eq!(page.matches("<rect").count(), 2);
+        // The first hop has no delay to draw.
+        assert_eq!(page.matches("<rect").count(), 1);
         assert!(page.contains("5 min"));
         for finding in &way.findings {
             assert!(page.contains(&*escape(&finding.text)), "{}", finding.text);
