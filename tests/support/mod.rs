@@ -208,7 +208,11 @@ fn reply(question: &Message, query: Query, code: ResponseCode, data: &[Data]) ->
     let owner = query.name().clone();
     reply.add_query(query);
     for data in data {
-        let wire = |name: &Name| WireName::from_ascii(format!("{name}.")).unwrap();
+        // The root is a dot already.
+        let wire = |name: &Name| {
+            let name = name.to_string();
+            WireName::from_ascii(format!("{}.", name.trim_end_matches('.'))).unwrap()
+        };
         let data = match data {
             Data::A(ip) => RData::A((*ip).into()),
             Data::Aaaa(ip) => RData::AAAA((*ip).into()),
