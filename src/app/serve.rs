@@ -89,6 +89,7 @@ fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
     })?;
     let clock = outward::clock(&command.outward);
     let log = outward::log(journal.clone());
+    raise_file_limit();
     let done = runtime.block_on(async {
         // Without it the queue can be looked at, but not be given orders; a spool with a very long
         // name is the likely reason.
@@ -104,6 +105,19 @@ fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
     });
     journal.flush();
     done
+}
+
+/// Lets this process have as many connections as the system allows it at all; many systems give
+/// a program 1024 to begin with.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: now.maximum,
+        ..now
+    };
+    // Without it the limits of the server still hold.
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 async fn listen(

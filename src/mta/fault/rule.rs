@@ -161,6 +161,11 @@ impl Rule {
         Ok(rule)
     }
 
+    /// What it does when it strikes.
+    pub const fn act(&self) -> &Act {
+        &self.act
+    }
+
     fn condition(&mut self, text: &str) -> Option<()> {
         let (name, value) = text.split_once('=')?;
         match name.trim() {
