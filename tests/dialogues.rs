@@ -26,13 +26,14 @@
     clippy::indexing_slicing
 )]
 
+mod shelf;
+
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use mailtrace::dns::world::World;
 use mailtrace::mta::address::Address;
-use mailtrace::mta::envelope::Envelope;
 use mailtrace::mta::fault::{Faults, scenario};
 use mailtrace::mta::journal::Journal;
 use mailtrace::mta::mailboxes::Standing;
@@ -40,8 +41,9 @@ use mailtrace::mta::names::Names;
 use mailtrace::mta::server::Server;
 use mailtrace::mta::settings::{Filter, Listener, Role, Settings, TlsSource};
 use mailtrace::mta::site::Site;
-use mailtrace::mta::store::{Committing, Draft, Store, Trouble};
+use mailtrace::mta::store::Trouble;
 use rustls::pki_types::{CertificateDer, ServerName};
+use shelf::{Shelf, Shelves};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -50,49 +52,6 @@ use tokio::time::{sleep, timeout};
 const WAIT: Duration = Duration::from_secs(8);
 /// For nothing to be said.
 const MOMENT: Duration = Duration::from_millis(250);
-
-/// The messages that were taken.
-#[derive(Default)]
-struct Shelf {
-    taken: Mutex<Vec<(Envelope, Vec<u8>)>>,
-    trouble: Option<Trouble>,
-}
-
-struct Sheet {
-    shelf: Arc<Shelf>,
-    text: Vec<u8>,
-}
-
-struct Shelves(Arc<Shelf>);
-
-impl Store for Shelves {
-    fn draft(&self) -> Box<dyn Draft> {
-        Box::new(Sheet {
-            shelf: self.0.clone(),
-            text: Vec::new(),
-        })
-    }
-}
-
-impl Draft for Sheet {
-    fn id(&self) -> String {
-        "TESTID".to_string()
-    }
-    fn write(&mut self, octets: &[u8]) -> Result<(), Trouble> {
-        self.text.extend_from_slice(octets);
-        Ok(())
-    }
-    fn commit(self: Box<Self>, envelope: Envelope) -> Committing {
-        let outcome = match &self.shelf.trouble {
-            Some(trouble) => Err(trouble.clone()),
-            None => {
-                self.shelf.taken.lock().unwrap().push((envelope, self.text));
-                Ok(())
-            }
-        };
-        Box::pin(async { outcome })
-    }
-}
 
 struct Dialogue {
     name: String,
