@@ -535,8 +535,8 @@ fn postfix_sends_by_smtp_and_lmtp_and_with_many_sessions() {
     let message = house.message();
     let port = house.mta().port();
     // Free a moment ago, which is as good as it gets.
-    let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let own = own.local_addr().unwrap().port();
+    let own = || std::net::TcpListener::bind("127.0.0.1:0")?.local_addr();
+    let own = own().unwrap().port();
     let config = format!(
         "compatibility_level = 3.6\nmyhostname = postfix.test\nmydestination =\nrelayhost = [127.0.0.1]:{port}\n\
          queue_directory = {root}/queue\ndata_directory = {root}/data\ncommand_directory = {root}/usr/sbin\n\
@@ -572,9 +572,9 @@ fn postfix_sends_by_smtp_and_lmtp_and_with_many_sessions() {
            {root}/queue/hold {root}/queue/incoming {root}/queue/private {root}/queue/saved {root}/queue/trace {root}/queue/maildrop {root}/queue/public {root}/queue/pid; \
          chown postfix {root}/queue/* ; chown root {root}/queue/pid; chgrp postdrop {root}/queue/maildrop {root}/queue/public; chmod 730 {root}/queue/maildrop; \
          cd {root}/queue; {root}/usr/lib/postfix/sbin/master -d -c {root}/conf > {root}/log 2>&1 & master=$!; sleep 1; \
-         {root}/usr/sbin/smtp-source -F {message} -f a@b.test -t u@example.test 127.0.0.1:{own} || true; \
+         n=0; while [ $n -lt 20 ] && ! timeout 10 {root}/usr/sbin/smtp-source -F {message} -f a@b.test -t u@example.test 127.0.0.1:{own}; do sleep 0.5; n=$((n+1)); done; \
          n=0; while [ $n -lt 80 ] && ! grep -q 'status=' {root}/log; do sleep 0.1; n=$((n+1)); done; \
-         kill $master; wait $master || true; cat {root}/log",
+         kill $master || true; sleep 1; kill -9 $master 2>/dev/null || true; cat {root}/log {root}/conf/master.cf",
         message = message.display()
     );
     let Some(output) = in_a_world_of_its_own(&script, house.folder.path()) else {
@@ -635,7 +635,7 @@ fn exim_sends_inside_tls_and_with_chunks() {
     let file = house.file("exim.conf", &config);
     let script = format!(
         "mkdir {root}/spool; chown Debian-exim {root} {root}/spool; chmod 644 {conf}; \
-         {root}/usr/sbin/exim4 -C {conf} -odi -f a@b.test u@example.test < {message}; cat {root}/log-*",
+         timeout 20 {root}/usr/sbin/exim4 -C {conf} -odi -oi -f a@b.test u@example.test < {message}; cat {root}/log-*",
         conf = file.display(),
         message = message.display()
     );
