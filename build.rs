@@ -14,6 +14,8 @@ mod causes;
 mod dialects;
 #[path = "build/emit.rs"]
 mod emit;
+#[path = "build/glossary.rs"]
+mod glossary;
 #[path = "build/lists.rs"]
 mod lists;
 #[path = "build/literals.rs"]
@@ -33,6 +35,7 @@ fn main() -> Result<(), String> {
     )?;
     emit::write("dialects.rs", &dialects::tables()?)?;
     emit::write("scan_sample.rs", &literals::sample()?)?;
+    emit::write("glossary.rs", &glossary::table()?)?;
     emit::write("lists.rs", &lists::table()?)?;
     emit::write("reply_marks.rs", &replies::table()?)?;
     emit::write("rules.rs", &rules::table()?)?;

@@ -80,6 +80,24 @@ pub enum Command {
     Serve(Box<serve::Serve>),
     /// Look after the queue of the built-in mail server
     Queue(queue::Queue),
+    /// Say what a word of e-mail means
+    ///
+    /// MUA, MSA, MTA, DNSBL, greylisting, envelope …: each in a few plain sentences, with its place
+    /// on the road of a mail and an example. Without a word: all of them.
+    #[command(after_help = "\
+Examples:
+  mailtrace glossary
+  mailtrace glossary MSA greylisting
+  mailtrace glossary \"open relay\"
+
+Exit codes:
+  0  here it is
+  1  the word is not in the glossary")]
+    Glossary {
+        /// The words
+        #[arg(value_name = "TERM")]
+        terms: Vec<String>,
+    },
     /// Show the settings in force and where each came from
     #[command(after_help = "\
 Examples:
@@ -308,7 +326,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// Reads the Received fields of a message and says where it came from, which way, how long each
 /// leg took and why, who is to be believed, and what looks odd or forged. Works without network,
 /// but for --live, which never asks about private addresses.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = "\
 Examples:
   mailtrace route message.eml

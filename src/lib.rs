@@ -22,6 +22,7 @@ pub mod config;
 pub mod dns;
 pub mod dnsbl;
 pub mod exit;
+pub mod glossary;
 pub mod message;
 pub mod mta;
 pub mod posture;

@@ -336,3 +336,44 @@ fn completions_are_printed_for_every_shell() {
         assert!(outcome.stdout.contains("explain"), "{shell}");
     }
 }
+
+#[test]
+fn a_mail_without_a_command_is_understood() {
+    let bounce = fs::read(testdata("seed/seed-user-unknown.eml")).unwrap();
+    let explained = mailtrace::<&str>([]).stdin(bounce).run();
+    assert_eq!(explained.code, 0);
+    assert!(
+        explained.stdout.contains("no such mailbox"),
+        "{}",
+        explained.stdout
+    );
+    assert!(
+        explained.stderr.contains("mailtrace explain"),
+        "{}",
+        explained.stderr
+    );
+    let mail = "Received: from a.example (a.example [192.0.2.1]) by b.example with ESMTP id 1;\n\
+                \tTue, 13 Jan 2026 14:12:29 +0000\nFrom: a@a.example\nTo: b@b.example\n\nhi\n";
+    let shown = mailtrace::<&str>([]).stdin(mail).run();
+    assert_eq!(shown.code, 0, "{}", shown.stdout);
+    assert!(shown.stderr.contains("mailtrace route"), "{}", shown.stderr);
+    assert!(shown.stdout.contains("a.example"), "{}", shown.stdout);
+    let text = mailtrace::<&str>([]).stdin("hello, how are you?\n").run();
+    assert_eq!(text.code, 1);
+}
+
+#[test]
+fn the_glossary_knows_the_words_and_helps_with_mistyped_ones() {
+    let one = mailtrace(["glossary", "open relay"]).run();
+    assert_eq!(one.code, 0);
+    assert!(one.stdout.starts_with("open relay\n"), "{}", one.stdout);
+    let all = mailtrace(["glossary"]).run();
+    assert!(all.stdout.contains("MUA -> MSA -> MTA"), "{}", all.stdout);
+    assert!(all.stdout.lines().all(|line| line.chars().count() <= 80));
+    let wrong = mailtrace(["glossary", "grelisting"]).run();
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.stderr.contains("greylisting"), "{}", wrong.stderr);
+    let json = mailtrace(["glossary", "mda", "--json"]).run();
+    let line: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(line["term"], "MDA");
+}

@@ -50,9 +50,28 @@ struct Plan<'c> {
     summary: bool,
     reply: bool,
     live: Option<Live>,
+    /// No command was given: a mail that is no report is shown its way.
+    bare: bool,
+}
+
+/// A mail handed to `mailtrace` without a command: a report is explained, of any other mail the way
+/// is shown.
+pub(super) fn bare(context: &Context) -> Exit {
+    let command = Explain {
+        paths: Vec::new(),
+        reply: false,
+        summary: false,
+        live: false,
+        audience: None,
+    };
+    work(&command, context, true)
 }
 
 pub(super) fn run(command: &Explain, context: &Context) -> Exit {
+    work(command, context, false)
+}
+
+fn work(command: &Explain, context: &Context, bare: bool) -> Exit {
     let values = &context.settings.values;
     let live = match command.live.then(|| Live::new(values)).transpose() {
         Ok(live) => live,
@@ -67,6 +86,7 @@ pub(super) fn run(command: &Explain, context: &Context) -> Exit {
         paint: context.paint,
         summary: command.summary,
         reply: command.reply,
+        bare,
     };
     let stdin = command.paths.is_empty() || command.paths.iter().any(|p| p.as_os_str() == "-");
     if stdin && io::stdin().is_terminal() {
@@ -187,6 +207,12 @@ impl Plan<'_> {
         done.messages += 1;
         let bytes = match &job.content {
             Ok(bytes) => bytes,
+            // Nothing was asked and nothing came: as on a terminal.
+            Err(why) if self.bare && why.starts_with("the input is empty") => {
+                done.some_error = true;
+                done.text += &human::usage(self.paint);
+                return;
+            }
             Err(why) => return self.unreadable(job, why, done),
         };
         done.bytes += bytes.len() as u64;
@@ -200,9 +226,23 @@ impl Plan<'_> {
             let why = "mailtrace failed on this input; please report it, with the input if you may";
             return self.unreadable(job, why, done);
         };
-        if found.iter().any(|what| what.report == Report::None) {
-            done.some_none = true;
+        let none = found.iter().any(|what| what.report == Report::None);
+        if self.bare {
+            let way = none.then(|| super::route::plainly(job, bytes, self.values, self.paint));
+            if let Some((text, bad)) = way.flatten() {
+                done.complaints.push(
+                    "no report of a mail server: its way, as `mailtrace route` shows it".into(),
+                );
+                done.text += &text;
+                done.some_none |= bad;
+                return;
+            }
+            if !none {
+                done.complaints
+                    .push("a report of a mail server, as `mailtrace explain` tells it".into());
+            }
         }
+        done.some_none |= none;
         if let Some(sum) = &mut done.summary {
             sum.count(&found);
         }

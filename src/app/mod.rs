@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod dnsbl;
 mod explain;
+mod glossary;
 mod live;
 pub mod output;
 mod outward;
@@ -15,12 +16,14 @@ mod route;
 mod serve;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 
 use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
 use crate::config::{Format, Settings};
 use crate::exit::Exit;
+use crate::report::human;
 use crate::report::painter::Painter;
 
 use output::{Output, complain};
@@ -69,13 +72,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         return Exit::Unusable;
     }
     match cli.command {
-        None => usage(),
+        None if std::io::stdin().is_terminal() => usage(context.paint),
+        None => explain::bare(&context),
         Some(Command::Explain(command)) => explain::run(&command, &context),
         Some(Command::Dnsbl(command)) => dnsbl::run(&command, &context),
         Some(Command::Route(command)) => route::run(&command, &context),
         Some(Command::Check(command)) => check::run(&command, &context),
         Some(Command::Serve(command)) => serve::run(&command, &context),
         Some(Command::Queue(command)) => queue::run(&command, &context),
+        Some(Command::Glossary { terms }) => glossary::run(&terms, &context),
         Some(Command::Config) => config::run(&context),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
@@ -85,10 +90,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-/// Nothing was asked: the common uses.
-fn usage() -> Exit {
-    let text = Cli::command().render_help().to_string();
-    match Output::new().write_all(text.as_bytes()) {
+/// Nothing was asked and nothing was handed over: the common uses.
+fn usage(paint: Painter) -> Exit {
+    match Output::new().write_all(human::usage(paint).as_bytes()) {
         Exit::Good => Exit::Unusable,
         other => other,
     }

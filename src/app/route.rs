@@ -159,6 +159,28 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
     }
 }
 
+/// The way of a mail that was handed over without a command, and whether something about it is
+/// wrong; `None` when it has no trace.
+pub(super) fn plainly(
+    job: &Job,
+    bytes: &[u8],
+    values: &Values,
+    paint: Painter,
+) -> Option<(String, bool)> {
+    let command = cli::Route::default();
+    let plan = Plan {
+        values,
+        paint,
+        command: &command,
+        trust: Vec::new(),
+        line: None,
+    };
+    let way = plan.route(bytes).filter(|way| !way.hops.is_empty())?;
+    let mut done = Done::default();
+    plan.tell(job, &way, &mut done);
+    Some((done.text, done.some_bad))
+}
+
 /// The way of the innermost message that came back with its trace.
 pub(super) fn returned(layer: &Layer<'_>, trust: &[Trust]) -> Option<Route> {
     let mut found: Option<(usize, Route)> = None;

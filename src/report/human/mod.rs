@@ -4,6 +4,43 @@ pub mod check;
 pub mod config;
 pub mod dnsbl;
 pub mod explain;
+pub mod glossary;
 pub mod queue;
 pub mod route;
 pub mod summary;
+
+use super::page::Page;
+use super::painter::{Painter, Style};
+
+/// The common uses, for somebody who asked nothing.
+pub fn usage(paint: Painter) -> String {
+    const USES: [(&str, &str); 4] = [
+        (
+            "mailtrace explain bounce.eml",
+            "why did this mail come back?",
+        ),
+        (
+            "mailtrace route message.eml",
+            "which way did it come, and who is to be believed?",
+        ),
+        (
+            "mailtrace dnsbl 192.0.2.25",
+            "is this address on a block list?",
+        ),
+        ("mailtrace check bob@example.net", "can mail get there?"),
+    ];
+    let mut page = Page::new(paint);
+    for (command, what) in USES {
+        page.put(Style::Plain, "  ")
+            .put(Style::Strong, command)
+            .tab(36)
+            .wrap(Style::Plain, 36, what);
+    }
+    page.end().wrap(
+        Style::Plain,
+        0,
+        "A mail piped into `mailtrace` is understood as well. `mailtrace help` shows all \
+             commands, `mailtrace glossary` the words.",
+    );
+    page.finish()
+}

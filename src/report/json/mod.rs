@@ -5,6 +5,7 @@ pub mod check;
 pub mod config;
 pub mod dnsbl;
 pub mod explain;
+pub mod glossary;
 pub mod queue;
 pub mod route;
 pub mod write;
