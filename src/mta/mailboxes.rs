@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::address::Address;
+use super::maildir::quota;
 
 /// Whether mail for an address would be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +87,19 @@ impl Mailboxes {
         match self.named.get(&name) {
             None => Standing::Unknown,
             Some(mailbox) if mailbox.disabled => Standing::Disabled,
+            Some(mailbox) if self.is_full(&name, mailbox) => Standing::Full,
             Some(_) => Standing::Known,
         }
+    }
+
+    /// Whether a mailbox has reached its quota. One that cannot be looked at is seen to when it is
+    /// written to.
+    fn is_full(&self, name: &str, mailbox: &Mailbox) -> bool {
+        let Some(quota) = mailbox.quota else {
+            return false;
+        };
+        let dir = self.dir.join(name);
+        dir.is_dir() && quota::fits(&dir, quota, 1).is_ok_and(|fits| !fits)
     }
 
     /// The Maildir of an address and its quota; `None` when it has none.
@@ -162,6 +174,20 @@ mod tests {
         assert_eq!(all.standing(&at("..")), Standing::Unknown);
         assert_eq!(all.maildir(&at("Bob+tag")).unwrap().0, Path::new("/m/bob"));
         assert_eq!(all.maildir(&at("a/b")), None);
+    }
+
+    #[test]
+    fn a_mailbox_at_its_quota_is_full_before_anything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut boxes = Mailboxes::under(dir.path());
+        boxes.add("bob:quota=10").unwrap();
+        assert_eq!(boxes.standing(&at("bob")), Standing::Known);
+        crate::mta::maildir::make(&dir.path().join("bob")).unwrap();
+        std::fs::write(dir.path().join("bob/new/a"), "123456789").unwrap();
+        assert_eq!(boxes.standing(&at("bob")), Standing::Known);
+        std::fs::write(dir.path().join("bob/cur/b"), "1").unwrap();
+        std::fs::remove_file(dir.path().join("bob/maildirsize")).unwrap();
+        assert_eq!(boxes.standing(&at("bob")), Standing::Full);
     }
 
     #[test]

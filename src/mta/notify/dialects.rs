@@ -35,14 +35,26 @@ pub(super) fn human(style: Style, notice: &Notice<'_>) -> String {
 }
 
 /// The recipients with their addresses and outcomes.
-fn each<'n>(notice: &'n Notice<'_>) -> impl Iterator<Item = (String, &'n Outcome)> {
+fn each(notice: &Notice<'_>) -> impl Iterator<Item = (String, Outcome)> {
     notice
         .about
         .iter()
         .filter_map(|(n, fate): &(usize, &Fate)| {
             let address = notice.recipient(*n)?.address.to_string();
-            Some((address, fate.outcome.as_ref()?))
+            Some((address, one_line(fate.outcome.clone()?)))
         })
+}
+
+/// The outcome with everything the other side said in one line.
+fn one_line(outcome: Outcome) -> Outcome {
+    let flat = |text: String| text.replace(char::is_control, " ");
+    Outcome {
+        host: outcome.host.map(flat),
+        command: outcome.command.map(flat),
+        reply: outcome.reply.map(flat),
+        words: outcome.words.map(flat),
+        ..outcome
+    }
 }
 
 fn postfix(out: &mut String, notice: &Notice<'_>) -> std::fmt::Result {

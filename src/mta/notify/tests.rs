@@ -1,1 +1,252 @@
+use std::time::Duration;
 
+use super::*;
+use crate::bounce::explain;
+use crate::message::status::EnhancedCode;
+use crate::mta::envelope::Ret;
+use crate::mta::queue::tests::envelope;
+use crate::mta::queue::{Outcome, State};
+
+const TEXT: &[u8] = b"Received: from a by b; Sun, 22 Nov 2026 08:00:00 +0000\r\nFrom: a@b.test\r\nSubject: s\r\nMessage-ID:\r\n <m@b.test>\r\n\r\nbody\r\n";
+
+fn fate(state: State, status: &str, reply: &str) -> Fate {
+    let outcome = Outcome {
+        at: envelope(1).received,
+        status: EnhancedCode::parse(status).unwrap(),
+        host: Some("mx.far.test".into()),
+        ip: Some([127, 0, 0, 2].into()),
+        command: Some("RCPT TO".into()),
+        reply: Some(reply.into()),
+        words: None,
+        expired: false,
+    };
+    Fate {
+        state,
+        outcome: Some(outcome),
+        told: false,
+        warned: false,
+    }
+}
+
+fn notice<'a>(
+    kind: Kind,
+    envelope: &'a Envelope,
+    fates: &'a [Fate],
+    original: &'a [u8],
+) -> Notice<'a> {
+    Notice {
+        kind,
+        id: QueueId::of_micros(1),
+        envelope,
+        about: fates.iter().enumerate().collect(),
+        original,
+        now: envelope.received + Duration::from_secs(60),
+        until: envelope.received + Duration::from_secs(400_000),
+        host: "mx.home.test",
+        style: Style::Own,
+        returned: 1000,
+        postmaster: None,
+    }
+}
+
+fn written(notice: &Notice<'_>) -> String {
+    let (_, text) = write(notice, QueueId::of_micros(2)).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let bare = text.replace("\r\n", "").contains(['\r', '\n']);
+    assert!(!bare, "{text:?}");
+    assert!(text.lines().all(|l| l.len() <= 998), "{text}");
+    text
+}
+
+#[test]
+fn a_failure_tells_people_and_programs_the_same() {
+    let mut mail = envelope(2);
+    mail.envid = Some("my id".into());
+    mail.recipients[0].orcpt = Some(("rfc822".into(), "old@b.test".into()));
+    let fates = [
+        fate(State::Failed, "5.1.1", "550 5.1.1 no such user"),
+        fate(State::Failed, "5.2.2", "552 5.2.2 mailbox full"),
+    ];
+    let notice = notice(Kind::Failed, &mail, &fates, TEXT);
+    let text = written(&notice);
+    for line in [
+        "From: Mail Delivery System <MAILER-DAEMON@mx.home.test>",
+        "To: <alice@example.test>",
+        "Auto-Submitted: auto-replied",
+        "In-Reply-To: <m@b.test>",
+        "Reporting-MTA: dns; mx.home.test",
+        "Original-Envelope-Id: my id",
+        "Received-From-MTA: dns; client.test",
+        "Original-Recipient: rfc822; old@b.test",
+        "Final-Recipient: rfc822; user0@example.test",
+        "Action: failed",
+        "Status: 5.2.2",
+        "Remote-MTA: dns; mx.far.test",
+        "Diagnostic-Code: smtp; 552 5.2.2 mailbox full",
+        "Content-Type: message/rfc822",
+    ] {
+        assert!(text.contains(&format!("\r\n{line}\r\n")), "{line}: {text}");
+    }
+    let told = explain(text.as_bytes());
+    let causes: Vec<_> = told[0].recipients.iter().map(|r| r.cause.id()).collect();
+    assert_eq!(causes, ["user-unknown", "over-quota"]);
+    assert_eq!(
+        told[0].recipients[0].original_address.as_deref(),
+        Some("old@b.test")
+    );
+    let (envelope, _) = write(&notice, QueueId::of_micros(2)).unwrap();
+    assert_eq!((envelope.sender, envelope.recipients.len()), (None, 1));
+}
+
+#[test]
+fn only_a_short_failure_brings_the_message_back() {
+    let mut mail = envelope(1);
+    let fates = [fate(State::Failed, "5.1.1", "550 5.1.1 no")];
+    let whole = |mail: &Envelope, kind, text: &[u8]| {
+        let text = written(&notice(kind, mail, &fates, text));
+        (
+            text.contains("message/rfc822"),
+            text.contains("\r\n\r\nbody\r\n"),
+        )
+    };
+    assert_eq!(whole(&mail, Kind::Failed, TEXT), (true, true));
+    let long = [TEXT, &b"0123456789\r\n".repeat(100)].concat();
+    assert_eq!(whole(&mail, Kind::Failed, &long), (false, false));
+    assert_eq!(whole(&mail, Kind::Delayed, TEXT), (false, false));
+    mail.ret = Some(Ret::Headers);
+    assert_eq!(whole(&mail, Kind::Failed, TEXT), (false, false));
+}
+
+#[test]
+fn every_style_is_read_back_as_what_it_tells() {
+    let mail = envelope(1);
+    for style in Style::ALL {
+        for (kind, state, status, reply, report, cause) in [
+            (
+                Kind::Failed,
+                State::Failed,
+                "5.2.2",
+                "552 5.2.2 mailbox full",
+                "failed",
+                "over-quota",
+            ),
+            (
+                Kind::Failed,
+                State::Failed,
+                "5.7.1",
+                "554 5.7.1 Service unavailable; Client host [127.0.0.1] blocked using zen.spamhaus.org",
+                "failed",
+                "dnsbl",
+            ),
+            (
+                Kind::Delayed,
+                State::Waiting,
+                "4.7.1",
+                "451 4.7.1 greylisted, come again",
+                "delayed",
+                "greylisted",
+            ),
+        ] {
+            let fates = [fate(state, status, reply)];
+            let text = written(&Notice {
+                style,
+                ..notice(kind, &mail, &fates, TEXT)
+            });
+            let told = explain(text.as_bytes());
+            assert_eq!(told.len(), 1, "{text}");
+            assert_eq!(told[0].report.id(), report, "{style:?} {text}");
+            let one = &told[0].recipients[0];
+            assert_eq!(one.cause.id(), cause, "{style:?} {text}");
+            assert_eq!(
+                one.address.as_deref(),
+                Some("user0@example.test"),
+                "{style:?}"
+            );
+            if style != Style::Qmail || kind == Kind::Failed {
+                let class = one.status.unwrap().to_string();
+                assert_eq!(class, status, "{style:?} {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn success_is_told_as_delivered_or_relayed() {
+    let mail = envelope(2);
+    let fates = [
+        fate(State::Delivered, "2.1.5", "250 2.1.5 ok"),
+        fate(State::Relayed, "2.0.0", "250 taken"),
+    ];
+    let text = written(&notice(Kind::Succeeded, &mail, &fates, TEXT));
+    let told = explain(text.as_bytes());
+    let actions: Vec<_> = told[0]
+        .recipients
+        .iter()
+        .map(|r| r.action.unwrap().id())
+        .collect();
+    assert_eq!(actions, ["delivered", "relayed"]);
+}
+
+#[test]
+fn an_address_that_ascii_cannot_tell_makes_a_global_report() {
+    let mut mail = envelope(1);
+    mail.recipients[0].address.local = "j\u{fc}rgen".into();
+    let fates = [fate(
+        State::Failed,
+        "5.1.1",
+        "550 5.1.1 j\u{fc}rgen: no such user",
+    )];
+    let text = written(&notice(Kind::Failed, &mail, &fates, TEXT));
+    assert!(
+        text.contains("Content-Type: message/global-delivery-status"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Final-Recipient: utf-8; j\u{fc}rgen@example.test"),
+        "{text}"
+    );
+    assert!(text.contains("Content-Type: message/global\r\n"), "{text}");
+    let told = explain(text.as_bytes());
+    assert_eq!(
+        told[0].recipients[0].address.as_deref(),
+        Some("j\u{fc}rgen@example.test")
+    );
+}
+
+#[test]
+fn nothing_the_other_side_says_becomes_a_line_of_its_own() {
+    let mail = envelope(1);
+    let evil = "550 no\r\nAction: delivered\r\n\r\n--boundary\x1b[31m";
+    for style in Style::ALL {
+        let fates = [fate(State::Failed, "5.0.0", evil)];
+        let text = written(&Notice {
+            style,
+            ..notice(Kind::Failed, &mail, &fates, b"")
+        });
+        assert!(!text.contains("\r\nAction: delivered"), "{style:?} {text}");
+        assert!(!text.contains('\x1b'), "{style:?}");
+    }
+}
+
+#[test]
+fn a_notice_about_a_notice_goes_to_the_postmaster_or_nowhere() {
+    let mut mail = envelope(1);
+    mail.sender = None;
+    let fates = [fate(State::Failed, "5.1.1", "550 5.1.1 no")];
+    let double = notice(Kind::Double, &mail, &fates, TEXT);
+    assert!(write(&double, QueueId::of_micros(2)).is_none());
+    assert!(
+        write(
+            &notice(Kind::Failed, &mail, &fates, TEXT),
+            QueueId::of_micros(2)
+        )
+        .is_none()
+    );
+    let postmaster = envelope(1).recipients[0].address.clone();
+    let double = Notice {
+        postmaster: Some(&postmaster),
+        ..double
+    };
+    let (envelope, _) = write(&double, QueueId::of_micros(2)).unwrap();
+    assert_eq!(envelope.recipients[0].address, postmaster);
+}

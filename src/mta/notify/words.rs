@@ -104,7 +104,11 @@ fn one(out: &mut String, notice: &Notice<'_>, address: &str, fate: &Fate) {
     };
     paragraph(out, "    ", &said);
     // The reply stays in one piece: people search for it.
-    let _ = writeln!(out, "        {}", outcome.said().replace(['\r', '\n'], " "));
+    let _ = writeln!(
+        out,
+        "        {}",
+        outcome.said().replace(char::is_control, " ")
+    );
     if outcome.expired {
         let last = when(outcome.at);
         paragraph(

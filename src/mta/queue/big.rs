@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use flate2::Crc;
 
 use super::id::QueueId;
-use super::segment::sync_dir;
+use super::segment::{is_full, sync_dir};
 
 /// A text on its way to `big/ID`. Dropped before it is settled, it leaves nothing behind.
 #[derive(Debug)]
@@ -39,8 +39,21 @@ impl Spilled {
         })
     }
 
-    pub(super) fn write(&mut self, text: &[u8]) -> io::Result<()> {
-        self.file.write_all(text)?;
+    /// Writes on; `make_room` is called once when the disk is full.
+    pub(super) fn write(&mut self, text: &[u8], make_room: impl Fn()) -> io::Result<()> {
+        let (mut rest, mut tried) = (text, false);
+        while !rest.is_empty() {
+            match self.file.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(octets) => rest = rest.get(octets..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_full(&error) && !tried => {
+                    tried = true;
+                    make_room();
+                }
+                Err(error) => return Err(error),
+            }
+        }
         self.crc.update(text);
         self.octets += text.len() as u64;
         Ok(())

@@ -61,6 +61,9 @@ pub enum OrderError {
     /// There is no such message.
     #[error("{0}: there is no such message in the queue; `queue list` shows them")]
     NoSuch(QueueId),
+    /// It could not be noted.
+    #[error("the disk is full; make room, or remove all messages, and say it again")]
+    Full,
     /// The spool cannot be used.
     #[error(transparent)]
     Spool(#[from] OpenError),
@@ -73,7 +76,14 @@ pub enum OrderError {
 /// Gives how many messages it concerned.
 pub fn order(spool: &Path, order: Order, ids: &[QueueId]) -> Result<usize, OrderError> {
     match Queue::open(spool) {
-        Ok(queue) => apply(&queue, order, ids, SystemTime::now()).map_err(OrderError::NoSuch),
+        Ok(queue) => {
+            let done = apply(&queue, order, ids, SystemTime::now()).map_err(OrderError::NoSuch);
+            if queue.is_written() {
+                done
+            } else {
+                Err(OrderError::Full)
+            }
+        }
         Err(OpenError::Locked { .. }) => ask(&spool.join(SOCKET), order, ids),
         Err(error) => Err(error.into()),
     }

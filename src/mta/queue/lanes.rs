@@ -101,7 +101,7 @@ impl Lane {
     }
 
     fn keep(&mut self, keeps: Vec<Keep>) {
-        let segment = match self.segment() {
+        let segment = match self.with_room(Self::segment) {
             Ok(segment) => segment,
             Err(error) => return refuse(keeps, &error),
         };
@@ -132,9 +132,8 @@ impl Lane {
             texts.push((start + within) as u64);
         }
         segment.live.fetch_add(keeps.len(), Ordering::AcqRel);
-        let written = segment
-            .append(&self.buffer)
-            .and_then(|at| segment.sync().map(|()| at));
+        let appended = self.with_room(|lane| segment.append(&lane.buffer));
+        let written = appended.and_then(|at| segment.sync().map(|()| at));
         let at = match written {
             Ok(at) => at,
             Err(error) => {
@@ -171,6 +170,17 @@ impl Lane {
         if segment.is_full() {
             self.current = None;
             self.store.seal(&segment);
+        }
+    }
+
+    /// Does something that needs room; when there is none, makes some and tries once more.
+    fn with_room<T>(&mut self, act: impl Fn(&mut Self) -> io::Result<T>) -> io::Result<T> {
+        match act(self) {
+            Err(error) if is_full(&error) => {
+                self.store.shrink();
+                act(self)
+            }
+            other => other,
         }
     }
 

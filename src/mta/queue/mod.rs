@@ -22,6 +22,7 @@ mod scribe;
 mod segment;
 mod store;
 mod text;
+mod tidy;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -122,7 +123,7 @@ impl Queue {
         let scribe = store.clone();
         let thread = std::thread::Builder::new()
             .name("queue-notes".to_string())
-            .spawn(move || scribe.notes_made.run())
+            .spawn(move || scribe.notes_made.run(|| scribe.tidy()))
             .map_err(failed)?;
         threads.push(thread);
         Ok(Self(Arc::new(Handle {
@@ -178,6 +179,11 @@ impl Queue {
         self.0.store.next_due()
     }
 
+    /// Whether everything that was noted has found room on the disk.
+    pub(crate) fn is_written(&self) -> bool {
+        self.0.store.is_written()
+    }
+
     /// Lets somebody look whether something is due.
     pub(crate) fn stir(&self) {
         self.0.store.bell.notify_one();
@@ -228,16 +234,17 @@ impl Draft {
 
     /// Adds to the text.
     pub fn write(&mut self, octets: &[u8]) -> Result<(), StoreError> {
+        let store = &self.queue.0.store;
         if let Some(big) = &mut self.big {
-            return Ok(big.write(octets)?);
+            return Ok(big.write(octets, || store.shrink())?);
         }
         if self.text.len() + octets.len() <= BIG {
             self.text.extend_from_slice(octets);
             return Ok(());
         }
-        let mut big = Spilled::create(&self.queue.0.store.dir, self.id)?;
-        big.write(&std::mem::take(&mut self.text))?;
-        big.write(octets)?;
+        let mut big = Spilled::create(&store.dir, self.id)?;
+        big.write(&std::mem::take(&mut self.text), || store.shrink())?;
+        big.write(octets, || store.shrink())?;
         self.big = Some(big);
         Ok(())
     }
@@ -331,6 +338,9 @@ fn start(dir: &Path) -> io::Result<Arc<Store>> {
     }
     for path in &found.empty {
         fs::remove_file(path)?;
+    }
+    for (id, file) in &found.moved {
+        store.forget(*id, file)?;
     }
     store.found(found.entries.into_values().collect());
     Ok(Arc::new(store))

@@ -27,11 +27,13 @@ pub(super) struct Found {
     pub(super) file: u64,
     pub(super) note: u64,
     pub(super) id: Option<QueueId>,
+    /// Messages that lie elsewhere now, and the file that does not say so.
+    pub(super) moved: Vec<(QueueId, Arc<Segment>)>,
     /// Files in which something was stepped over.
     pub(super) torn: Vec<PathBuf>,
 }
 
-/// Reads the files of a spool. `writable` is whether notes will be put into them.
+/// Reads the files of a spool.
 pub(super) fn read(spool: &Path) -> io::Result<Found> {
     let mut found = Found::default();
     for dir in JOURNALS {
@@ -97,7 +99,7 @@ fn file(found: &mut Found, spool: &Path, path: PathBuf, bytes: &[u8]) -> io::Res
     let segment = Arc::new(segment);
     for (id, envelope, place) in messages {
         let text = match place {
-            Place::Inline(at, octets) => Text(text::Place::At(segment.clone(), at, octets)),
+            Place::Inline(at, octets) => Text::at(&segment, at, octets),
             Place::Big(octets, _) => {
                 let path = spool.join("big").join(id.to_string());
                 Text(text::Place::File(path, octets))
@@ -119,6 +121,7 @@ fn file(found: &mut Found, spool: &Path, path: PathBuf, bytes: &[u8]) -> io::Res
         if let Some(older) = found.entries.insert(id, entry) {
             // It was being moved to a file of its own when the last run ended.
             older.home.live.fetch_sub(1, Ordering::AcqRel);
+            found.moved.push((id, older.home));
         }
     }
     Ok(())

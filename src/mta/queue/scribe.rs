@@ -2,12 +2,15 @@
 //! what was delivered within that moment.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::segment::{Segment, lock};
 
 /// How long notes gather.
 const MOMENT: Duration = Duration::from_millis(25);
+
+/// How often it is seen to that little is kept for nothing.
+const TIDY: Duration = Duration::from_secs(30);
 
 /// Files with notes that no sync has covered.
 #[derive(Default)]
@@ -32,13 +35,18 @@ impl Scribe {
         self.bell.notify_all();
     }
 
-    /// Works until it is closed.
-    pub(super) fn run(&self) {
+    /// Works until it is closed; tidies up now and then.
+    pub(super) fn run(&self, tidy: impl Fn()) {
+        let mut tidied = Instant::now();
         loop {
+            if tidied.elapsed() >= TIDY {
+                tidy();
+                tidied = Instant::now();
+            }
             let mut fresh = lock(&self.fresh);
-            while fresh.0.is_empty() && !fresh.1 {
-                let woken = self.bell.wait(fresh);
-                fresh = woken.unwrap_or_else(PoisonError::into_inner);
+            if fresh.0.is_empty() && !fresh.1 {
+                let woken = self.bell.wait_timeout(fresh, TIDY);
+                fresh = woken.unwrap_or_else(PoisonError::into_inner).0;
             }
             let closed = fresh.1;
             drop(fresh);

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -29,6 +29,8 @@ pub(super) struct Segment {
     /// What the checksums begin with: nobody who sends mail knows it.
     pub(super) key: String,
     file: File,
+    /// Where its head ends.
+    head: u64,
     ends: Mutex<Ends>,
     /// Messages in it that are not settled.
     pub(super) live: AtomicUsize,
@@ -36,6 +38,8 @@ pub(super) struct Segment {
     pub(super) sealed: AtomicBool,
     /// Whether its file is gone.
     pub(super) discarded: AtomicBool,
+    /// How often it was emptied.
+    epoch: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,10 +78,12 @@ impl Segment {
             path,
             key,
             file,
+            head: head.len() as u64,
             ends: Mutex::new(Ends { tail: 0, room: 0 }),
             live: AtomicUsize::new(0),
             sealed: AtomicBool::new(false),
             discarded: AtomicBool::new(false),
+            epoch: AtomicU64::new(0),
         };
         let written = segment
             .append(head.as_bytes())
@@ -97,10 +103,12 @@ impl Segment {
             path,
             key: head.key.clone(),
             file,
+            head: head.octets as u64,
             ends: Mutex::new(Ends { tail, room }),
             live: AtomicUsize::new(0),
             sealed: AtomicBool::new(true),
             discarded: AtomicBool::new(false),
+            epoch: AtomicU64::new(0),
         })
     }
 
@@ -149,6 +157,30 @@ impl Segment {
         Ok(())
     }
 
+    /// Empties it when nothing in it is of interest any more and it has grown to this.
+    pub(super) fn reset_if_idle(&self, least: u64) {
+        let mut ends = lock(&self.ends);
+        // Whoever appends a message counts it as living first.
+        let idle = self.live.load(Ordering::Acquire) == 0;
+        if idle && ends.tail >= least.max(self.head) {
+            // From here on nobody takes what he reads for what was there before.
+            self.epoch.fetch_add(1, Ordering::AcqRel);
+            if self.file.set_len(self.head).is_err() {
+                return;
+            }
+            ends.tail = self.head;
+            ends.room = self.head;
+        }
+    }
+
+    /// Gives back the room that was filled ahead.
+    pub(super) fn give_back(&self) {
+        let mut ends = lock(&self.ends);
+        if ends.room > ends.tail && self.file.set_len(ends.tail).is_ok() {
+            ends.room = ends.tail;
+        }
+    }
+
     /// Makes everything that was appended before this call durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
@@ -164,11 +196,20 @@ impl Segment {
         lock(&self.ends).tail >= FULL
     }
 
-    /// Reads octets of it.
-    pub(super) fn read(&self, at: u64, octets: u64) -> io::Result<Vec<u8>> {
+    /// How often it was emptied so far.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Reads octets of it that were written in this epoch.
+    pub(super) fn read(&self, at: u64, octets: u64, epoch: u64) -> io::Result<Vec<u8>> {
         let octets = usize::try_from(octets).map_err(io::Error::other)?;
         let mut text = vec![0; octets];
         self.file.read_exact_at(&mut text, at)?;
+        // Somebody removed the message meanwhile; these may be another one's octets.
+        if self.epoch() != epoch {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         Ok(text)
     }
 }

@@ -19,6 +19,9 @@ use super::segment::{Segment, lock, sync_dir};
 use super::text::{HELD, Held, Place, Text};
 use crate::mta::envelope::Envelope;
 
+/// A file of settled messages that has grown to this is emptied.
+const IDLE: u64 = 256 << 10;
+
 /// The inside of the queue, shared by its threads.
 pub(super) struct Store {
     pub(super) dir: PathBuf,
@@ -29,6 +32,8 @@ pub(super) struct Store {
     files: AtomicU64,
     notes: AtomicU64,
     held: Arc<AtomicUsize>,
+    /// Files that get messages.
+    open: Mutex<Vec<Arc<Segment>>>,
     /// Rung when something may be due.
     pub(super) bell: Notify,
 }
@@ -137,6 +142,7 @@ impl Store {
             files: AtomicU64::new(files),
             notes: AtomicU64::new(notes),
             held: Arc::default(),
+            open: Mutex::default(),
             bell: Notify::new(),
         }
     }
@@ -148,7 +154,22 @@ impl Store {
         let path = dir.join(format!("{number:08}"));
         let segment = Segment::create(path, self.ids.last())?;
         sync_dir(&dir)?;
-        Ok(Arc::new(segment))
+        let segment = Arc::new(segment);
+        lock(&self.open).push(segment.clone());
+        Ok(segment)
+    }
+
+    /// On a full disk: gives back what is there for later.
+    pub(super) fn shrink(&self) {
+        for segment in lock(&self.open).iter() {
+            segment.reset_if_idle(0);
+            segment.give_back();
+        }
+    }
+
+    /// Whether every note is in the files.
+    pub(super) fn is_written(&self) -> bool {
+        lock(&self.index).unwritten.is_empty()
     }
 
     /// The text of a message: in memory while there is room for it, else where it was written.
@@ -156,7 +177,7 @@ impl Store {
         let octets = text.len();
         if self.held.fetch_add(octets, Ordering::AcqRel) + octets > HELD {
             self.held.fetch_sub(octets, Ordering::AcqRel);
-            return Text(Place::At(segment.clone(), at, octets as u64));
+            return Text::at(segment, at, octets as u64);
         }
         Text(Place::Held(Arc::new(Held::new(text, self.held.clone()))))
     }
@@ -266,16 +287,61 @@ impl Store {
             index.due.insert((entry.next, id));
         }
         index.unwritten.push((home.clone(), lines));
+        if gone {
+            self.settled(&home);
+        }
         while let Some((segment, lines)) = index.unwritten.first() {
-            if segment.append(lines).is_err() {
-                break;
+            // Of an emptied or removed file nobody will ask.
+            let moot = segment.live.load(Ordering::Acquire) == 0 && segment.is_discarded();
+            if !moot && segment.append(lines).is_err() {
+                self.shrink();
+                if segment.append(lines).is_err() {
+                    break;
+                }
             }
             index.unwritten.remove(0);
         }
         self.notes_made.noted(&home);
-        if gone {
-            self.settled(&home);
-        }
+    }
+
+    /// The number of the next note.
+    pub(super) fn note_number(&self) -> u64 {
+        self.notes.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Takes a message that nobody works on; it must be released again.
+    pub(super) fn reserve(&self, id: QueueId) -> bool {
+        let mut index = lock(&self.index);
+        let index = &mut *index;
+        let Some(entry) = index.entries.get_mut(&id).filter(|entry| !entry.busy) else {
+            return false;
+        };
+        entry.busy = true;
+        index.due.remove(&(entry.next, id));
+        true
+    }
+
+    /// A message lies in another file now.
+    pub(super) fn moved(&self, id: QueueId, home: Arc<Segment>, text: Text) {
+        let mut index = lock(&self.index);
+        let Some(entry) = index.entries.get_mut(&id) else {
+            // It was removed meanwhile; the new file must not bring it back.
+            self.discard(&home);
+            return;
+        };
+        let old = std::mem::replace(&mut entry.home, home);
+        entry.text = text;
+        drop(index);
+        // When the note does not get there, both files tell of it, and the later one counts.
+        drop(self.forget(id, &old));
+        self.settled(&old);
+    }
+
+    /// Notes in a file that a message does not lie there any more.
+    pub(super) fn forget(&self, id: QueueId, file: &Segment) -> io::Result<()> {
+        let mut line = Vec::new();
+        record::write_note(&mut line, &file.key, id, self.note_number(), &Event::Gone);
+        file.append(&line).map(|_| ())
     }
 
     /// One message less to care for in this file.
@@ -283,12 +349,15 @@ impl Store {
         let before = segment.live.fetch_sub(1, Ordering::AcqRel);
         if before == 1 && segment.sealed.load(Ordering::Acquire) {
             self.discard(segment);
+        } else if before == 1 {
+            segment.reset_if_idle(IDLE);
         }
     }
 
     /// No more messages come into this file.
     pub(super) fn seal(&self, segment: &Segment) {
         segment.sealed.store(true, Ordering::Release);
+        lock(&self.open).retain(|other| !std::ptr::eq(other.as_ref(), segment));
         if segment.live.load(Ordering::Acquire) == 0 {
             self.discard(segment);
         }
@@ -298,7 +367,9 @@ impl Store {
     /// tell the same. The latest file stays, it remembers up to where ids were given out.
     fn discard(&self, segment: &Segment) {
         let latest = format!("{:08}", self.files.load(Ordering::Relaxed));
-        if !segment.path.ends_with(latest) {
+        if segment.path.ends_with(latest) {
+            segment.reset_if_idle(0);
+        } else {
             segment.discarded.store(true, Ordering::Release);
             drop(fs::remove_file(&segment.path));
         }

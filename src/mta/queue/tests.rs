@@ -156,3 +156,29 @@ async fn what_is_due_is_taken_once_and_waits_for_its_time() {
     queue.note(id, &[Event::Held(false)]);
     assert_eq!(queue.next_due(), Some(later));
 }
+
+#[tokio::test]
+async fn a_file_of_settled_messages_is_emptied_and_nobody_reads_another_ones_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = Queue::open(dir.path()).unwrap();
+    // More than is kept in memory.
+    let mut ids = Vec::new();
+    for n in 0..200_u8 {
+        ids.push(put(&queue, &[b'a' + n % 20; 60_000]).await);
+    }
+    let last = queue.get(ids[199]).unwrap().text;
+    assert!(!last.is_held() && last.load().is_ok());
+    let octets = || -> u64 {
+        let files = fs::read_dir(dir.path().join("journal")).unwrap();
+        files.map(|f| f.unwrap().metadata().unwrap().len()).sum()
+    };
+    assert!(octets() > 8 << 20);
+    for id in ids {
+        queue.note(id, &[Event::Gone]);
+    }
+    assert!(octets() < 1 << 20, "{}", octets());
+    for _ in 0..100 {
+        put(&queue, &[b'z'; 60_000]).await;
+    }
+    assert!(last.load().is_err());
+}

@@ -20,8 +20,8 @@ pub struct Text(pub(super) Place);
 pub(super) enum Place {
     /// In memory.
     Held(Arc<Held>),
-    /// In a file of the journal: from this octet on, so many.
-    At(Arc<Segment>, u64, u64),
+    /// In a file of the journal: from this octet on, so many, written in this epoch.
+    At(Arc<Segment>, u64, u64, u64),
     /// In a file of its own, so many octets.
     File(PathBuf, u64),
 }
@@ -66,11 +66,16 @@ impl AsRef<[u8]> for Loaded {
 }
 
 impl Text {
+    /// A text in a file of the journal.
+    pub(super) fn at(segment: &Arc<Segment>, at: u64, octets: u64) -> Self {
+        Self(Place::At(segment.clone(), at, octets, segment.epoch()))
+    }
+
     /// How many octets.
     pub fn octets(&self) -> u64 {
         match &self.0 {
             Place::Held(held) => held.text.len() as u64,
-            Place::At(_, _, octets) | Place::File(_, octets) => *octets,
+            Place::At(_, _, octets, _) | Place::File(_, octets) => *octets,
         }
     }
 
