@@ -242,10 +242,10 @@ fn a_full_disk_is_said_so_and_when_there_is_room_it_goes_on() {
     // Mail that stays: nobody listens there.
     let flags = ["--relay-to", "far.test", "--route", "far.test=127.0.0.1:9"];
     let server = Server::start(dir.path(), &flags);
-    for octets in [600, 100_000] {
+    for octets in [600_u64, 100_000] {
         let text = format!(
             "Subject: full\r\n\r\n{}",
-            "0123456789abcd\r\n".repeat(octets / 16)
+            "0123456789abcd\r\n".repeat(usize::try_from(octets / 16).unwrap())
         );
         let mut talk = Talk::open(server.at).unwrap();
         let mut taken = 0;
@@ -268,7 +268,7 @@ fn a_full_disk_is_said_so_and_when_there_is_room_it_goes_on() {
         assert!(
             listed
                 .iter()
-                .all(|m| m["size"].as_u64().unwrap() as usize > octets - 20)
+                .all(|m| m["size"].as_u64().unwrap() > octets - 20)
         );
         let done = queue(dir.path(), &["remove", "--all"]);
         assert_eq!(

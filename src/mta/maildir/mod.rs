@@ -36,7 +36,7 @@ pub(crate) fn name(id: QueueId, place: u64, recipient: usize, host: &str, octets
     // Where others put the number of the process is that of the spool: it outlives a restart, and
     // a spool gives out each microsecond once.
     let host = host.replace('/', "\\057").replace(':', "\\072");
-    format!("{seconds}.M{micros}P{place}Q{recipient}.{host},S={octets}")
+    format!("{seconds}.M{micros:06}P{place}Q{recipient}.{host},S={octets}")
 }
 
 /// Where a message of this name lies in a Maildir, when it is there: new, or seen by a reader.

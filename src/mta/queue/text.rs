@@ -83,7 +83,10 @@ impl Text {
     pub fn load(&self) -> io::Result<Loaded> {
         match &self.0 {
             Place::Held(held) => Ok(Loaded(Source::Held(held.clone()))),
-            Place::At(segment, at, octets) => Ok(Loaded(Source::Read(segment.read(*at, *octets)?))),
+            Place::At(segment, at, octets, epoch) => {
+                let text = segment.read(*at, *octets, *epoch)?;
+                Ok(Loaded(Source::Read(text)))
+            }
             Place::File(path, octets) => {
                 let mut text = Vec::with_capacity(usize::try_from(*octets).unwrap_or(0));
                 File::open(path)?.take(*octets).read_to_end(&mut text)?;
