@@ -1,5 +1,6 @@
 //! The server with its queue as a process: killed at any moment, on a full disk, under the orders
 //! of its operator.
+#![allow(clippy::print_stdout, reason = "a test that is left out says so")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -17,3 +17,5 @@ pub use settings::{BadRoute, Pattern, Relay, Settings, Tls};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

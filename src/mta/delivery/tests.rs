@@ -21,11 +21,11 @@ use crate::mta::queue::tests::envelope;
 use crate::mta::retry::Clock;
 use crate::smtp::played::{Act, Played, Stage};
 
-const TEXT: &[u8] =
+pub(super) const TEXT: &[u8] =
     b"From: alice@home.test\r\nSubject: s\r\nMessage-ID: <m@home.test>\r\n\r\n.dot\r\nbody\r\n";
 
 /// A post office for `home.test`, with everything else given to `stage` by a route.
-struct Office {
+pub(super) struct Office {
     dir: TempDir,
     queue: Queue,
     stop: watch::Sender<bool>,
@@ -45,7 +45,11 @@ fn settings(dir: &Path, stage: Option<&Stage>) -> Settings {
 }
 
 impl Office {
-    fn open(stage: Option<&Stage>, world: World, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(super) fn open(
+        stage: Option<&Stage>,
+        world: World,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let clock = Clock::starting(envelope(1).received);
         let dir = tempfile::tempdir().unwrap();
         Self::within(dir, clock, stage, world, change)
@@ -73,14 +77,14 @@ impl Office {
         }
     }
 
-    async fn put(&self, envelope: Envelope, text: &[u8]) {
+    pub(super) async fn put(&self, envelope: Envelope, text: &[u8]) {
         let mut draft = self.queue.draft();
         draft.write(text).unwrap();
         draft.commit(envelope).await.unwrap();
     }
 
     /// Waits until nothing is left to do.
-    async fn done(&self) {
+    pub(super) async fn done(&self) {
         for _ in 0..1000 {
             if self.queue.is_empty() {
                 return;
@@ -103,7 +107,7 @@ impl Office {
             .collect()
     }
 
-    fn notices(&self) -> Vec<Explanation> {
+    pub(super) fn notices(&self) -> Vec<Explanation> {
         let mails = self.mails("alice");
         mails
             .iter()
@@ -111,7 +115,7 @@ impl Office {
             .collect()
     }
 
-    async fn close(self) -> TempDir {
+    pub(super) async fn close(self) -> TempDir {
         self.stop.send(true).unwrap();
         self.task.await.unwrap();
         self.dir
@@ -119,7 +123,7 @@ impl Office {
 }
 
 /// A letter of alice's to these addresses.
-fn to(addresses: &[&str]) -> Envelope {
+pub(super) fn to(addresses: &[&str]) -> Envelope {
     let mut mail = envelope(1);
     let address = |text: &str| {
         let (local, domain) = text.split_once('@').unwrap();
@@ -154,7 +158,7 @@ fn good() -> Played {
     full("250 2.1.5 ok")
 }
 
-fn verbs(stage: &Stage) -> String {
+pub(super) fn verbs(stage: &Stage) -> String {
     let heard = stage.heard();
     let word = |line: &String| line.split([' ', ':']).next().unwrap_or("").to_string();
     let known = [
