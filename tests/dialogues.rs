@@ -541,6 +541,49 @@ async fn play_file(name: &str, content: &str) {
     );
 }
 
+#[tokio::test]
+async fn a_filter_that_speaks_smtp_takes_the_message_over_or_refuses_it_for_us() {
+    let mut filter = Setup::new();
+    filter.set("fault dot:bad@*=554 5.7.1 a virus is in it");
+    filter.set("fault rcpt:later@*=451 4.7.1 busy");
+    let (filter, behind) = filter.start().await;
+    let mut setup = Setup::new();
+    setup.settings.filter = Some(Filter::Smtp(filter.addresses[0]));
+    let (server, shelf) = setup.start().await;
+    let tcp = TcpStream::connect(server.addresses[0]).await.unwrap();
+    let mut client = Client {
+        wire: Some(Wire::Plain(tcp)),
+        held: Vec::new(),
+        said: String::new(),
+    };
+    let step = |recipient: &str, reply: &str| {
+        let steps =
+            "> MAIL FROM:<a@b.test>|< 250|> RCPT TO:<@@>|< 250|> DATA|< 354|> S: x|> |> .|< ";
+        let steps = steps.replace("@@", recipient) + reply;
+        steps.split('|').map(str::to_string).collect::<Vec<_>>()
+    };
+    let mut steps = vec![
+        "< 220".to_string(),
+        "> EHLO client.test".to_string(),
+        "< 250".to_string(),
+    ];
+    steps.extend(step("u@example.test", "250 2.0.0 *"));
+    steps.extend(step("bad@example.test", "554 5.7.1 a virus is in it"));
+    steps.extend(step("later@example.test", "451 4.7.1 busy"));
+    for step in steps {
+        perform(&step, &mut client, &server, &shelf)
+            .await
+            .unwrap_or_else(|e| panic!("{step}: {e}"));
+    }
+    assert_eq!(shelf.taken.lock().unwrap().len(), 0);
+    let taken = behind.taken.lock().unwrap();
+    let (envelope, message) = taken.first().unwrap();
+    assert_eq!((taken.len(), envelope.recipients.len()), (1, 1));
+    assert_eq!(text(message).matches("Received: ").count(), 2);
+    drop(taken);
+    filter.stop_at_once();
+}
+
 macro_rules! files {
     ($($test:ident = $file:literal;)*) => {
         $(#[tokio::test]

@@ -42,6 +42,8 @@ struct Shared {
     closing: Arc<Notify>,
     ended: AtomicBool,
     open: AtomicUsize,
+    /// Of these, the ones from this machine.
+    local: AtomicUsize,
     by_address: Mutex<HashMap<IpAddr, usize>>,
     /// Rung when a dialogue is over.
     over: Notify,
@@ -182,35 +184,45 @@ fn turn_away(tcp: &TcpStream, peer: SocketAddr, site: &Site) {
 /// The place of one connection among those that there may be.
 struct Place {
     shared: Arc<Shared>,
-    counted: Option<IpAddr>,
+    /// `None` for this machine.
+    stranger: Option<IpAddr>,
 }
 
 impl Place {
     fn take(shared: &Arc<Shared>, site: &Site, peer: IpAddr) -> Option<Self> {
         let limits = &site.settings.limits;
-        if shared.open.load(Ordering::Relaxed) >= limits.connections {
+        let local = shared.local.load(Ordering::Relaxed);
+        let stranger = (!is_loopback(peer)).then_some(peer);
+        let full = match stranger {
+            Some(_) => {
+                shared.open.load(Ordering::Relaxed).saturating_sub(local) >= limits.connections
+            }
+            None => local >= limits.local,
+        };
+        if full {
             return None;
         }
-        let counted = (limits.count_loopback || !is_loopback(peer)).then_some(peer);
-        if let Some(peer) = counted {
+        if let Some(peer) = stranger {
             let mut all = lock(&shared.by_address);
             let here = all.entry(peer).or_default();
             if *here >= limits.per_address {
                 return None;
             }
             *here += 1;
+        } else {
+            shared.local.fetch_add(1, Ordering::Relaxed);
         }
         shared.open.fetch_add(1, Ordering::Relaxed);
         Some(Self {
             shared: shared.clone(),
-            counted,
+            stranger,
         })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(peer) = self.counted {
+        if let Some(peer) = self.stranger {
             let mut all = lock(&self.shared.by_address);
             if let Some(here) = all.get_mut(&peer) {
                 *here -= 1;
@@ -220,6 +232,9 @@ impl Drop for Place {
             }
         }
         self.shared.open.fetch_sub(1, Ordering::Relaxed);
+        if self.stranger.is_none() {
+            self.shared.local.fetch_sub(1, Ordering::Relaxed);
+        }
         self.shared.over.notify_waiters();
     }
 }

@@ -135,12 +135,12 @@ pub struct Limits {
     pub logins: usize,
     /// Received fields of a message before it is called a loop.
     pub hops: usize,
-    /// Connections.
+    /// Connections, those from this machine apart.
     pub connections: usize,
-    /// Connections from one address; loopback is not counted unless this was set by hand.
+    /// Connections from one address, likewise.
     pub per_address: usize,
-    /// Whether loopback counts for `per_address`.
-    pub count_loopback: bool,
+    /// Connections from this machine: whoever is here tests us, perhaps with a heavy load.
+    pub local: usize,
     /// For the next command line to be complete.
     pub idle: Duration,
     /// For the next octets of a message.
@@ -172,7 +172,7 @@ impl Default for Limits {
             hops: 50,
             connections: 100,
             per_address: 50,
-            count_loopback: false,
+            local: 20_000,
             idle: Duration::from_secs(300),
             data: Duration::from_secs(180),
             session: Duration::from_secs(1800),
@@ -212,6 +212,7 @@ impl Limits {
         "hops",
         "connections",
         "per-address",
+        "local",
         "idle",
         "data",
         "session",
@@ -242,10 +243,8 @@ impl Limits {
             "logins" => self.logins = number()?,
             "hops" => self.hops = number()?,
             "connections" => self.connections = number()?,
-            "per-address" => {
-                self.per_address = number()?;
-                self.count_loopback = true;
-            }
+            "per-address" => self.per_address = number()?,
+            "local" => self.local = number()?,
             "idle" => self.idle = time()?,
             "data" => self.data = time()?,
             "session" => self.session = time()?,

@@ -52,6 +52,7 @@ pub async fn lead(
     let (peer, own) = ends;
     let limits = site.settings.limits.clone();
     let session = Session::new(site.clone(), door, peer, own);
+    session.note_event("connect");
     let wire = Wire::new(Stream::Plain(tcp), closing, limits.write);
     let dialogue = Dialogue {
         inquiries: Inquiries::new(site, peer.ip()),
@@ -99,6 +100,7 @@ impl Dialogue {
             },
             Err(over) => over,
         };
+        self.session.note_end();
         match over {
             Over::Close => Box::pin(self.wire.close()).await,
             Over::Drop => {}

@@ -87,6 +87,7 @@ pub struct Session {
     errors: usize,
     junk: usize,
     failed_logins: usize,
+    messages: usize,
     /// What is to be wrong with the certificate.
     pub flaw: Option<Flaw>,
     /// What the block lists say of the client, for RCPT.
@@ -125,6 +126,7 @@ impl Session {
             errors: 0,
             junk: 0,
             failed_logins: 0,
+            messages: 0,
             flaw: None,
             listed: None,
             mischief: None,
@@ -727,6 +729,7 @@ impl Session {
         }
         if outcome.is_positive() {
             self.junk = 0;
+            self.messages += 1;
         } else {
             count(&self.site.journal.counts.refused, 1);
             if outcome.code >= 500 {
@@ -834,6 +837,16 @@ impl Session {
     /// Logs that something happened.
     pub fn note_event(&self, event: &str) {
         self.note(event, &[]);
+    }
+
+    /// Logs the end, with what was taken.
+    pub fn note_end(&self) {
+        let messages = self.messages.to_string();
+        let errors = self.errors.to_string();
+        self.note(
+            "disconnect",
+            &[("messages", &messages), ("errors", &errors)],
+        );
     }
 
     /// Logs that something went wrong.
