@@ -113,8 +113,9 @@ impl Dialogue {
     }
 
     async fn begin(&mut self) -> Course {
-        if let Some(then) = self.session.connected() {
+        if let Some(then) = self.session.connected(&mut self.wire.out) {
             self.mischief_of(then).await?;
+            return Err(Over::Close);
         }
         if self.session.door().tls_first {
             Box::pin(self.handshake()).await?;

@@ -133,13 +133,12 @@ impl Session {
         }
     }
 
-    /// A client has come; a fault may meet it before anything is said.
-    pub fn connected(&mut self) -> Option<Then> {
+    /// A client has come; a fault may meet it before anything is said, and ends the dialogue.
+    pub fn connected(&mut self, out: &mut Vec<u8>) -> Option<Then> {
         let peer = self.peer.to_string();
-        let mut nothing = Vec::new();
-        self.fault(Stage::Connect, &[&peer], &mut nothing)?;
+        self.fault(Stage::Connect, &[&peer], out)?;
         let mischief = self.mischief.take();
-        Some(mischief.map_or(Then::Drop, |m| m.then))
+        Some(mischief.map_or(Then::Go, |m| m.then))
     }
 
     /// The greeting. `false`: the dialogue is over with it.
@@ -706,9 +705,15 @@ impl Session {
     /// What the list of recipients and the sender make of a message that has come to its end:
     /// `Err` is a fault that answers in place of the work.
     pub fn at_dot(&mut self, out: &mut Vec<u8>) -> Result<Option<Reply>, Step> {
+        let from = out.len();
         match self.fault_of_message(Stage::Dot, out) {
             Some(Fate::Struck(step)) => {
-                self.transaction = None;
+                let open = self.transaction.take();
+                // In LMTP every recipient has a reply.
+                if let (true, Some(open)) = (self.door.lmtp, open) {
+                    let reply = out.get(from..).unwrap_or_default().to_vec();
+                    (1..open.accepted).for_each(|_| out.extend_from_slice(&reply));
+                }
                 Err(step)
             }
             Some(Fate::Worded(reply)) => Ok(Some(reply)),
