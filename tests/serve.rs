@@ -208,3 +208,42 @@ fn the_scenarios_are_listed_with_their_causes() {
     let line = "user-unknown           the mailbox does not exist (user-unknown)\n";
     assert!(listed.stdout.contains(line), "{}", listed.stdout);
 }
+
+/// What the server holds in memory, in kB.
+fn memory(server: &Served) -> u64 {
+    let status = format!("/proc/{}/status", server.child.id());
+    let status = std::fs::read_to_string(status).unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn idle_clients_and_endless_messages_cost_next_to_nothing_and_others_are_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = serve(dir.path(), &["--max-size", "1M", "-q"]);
+    let before = memory(&server);
+    let idle: Vec<Talk> = (0..600).map(|_| server.connect()).collect();
+    let with_idle = memory(&server);
+    assert!(
+        with_idle < before + 8_000,
+        "{before} kB, then {with_idle} kB"
+    );
+    let mut endless = server.connect();
+    endless.until_354();
+    let block = format!("{}\r\n", "x".repeat(998)).repeat(100);
+    for _ in 0..500 {
+        endless.0.get_mut().write_all(block.as_bytes()).unwrap();
+    }
+    let with_endless = memory(&server);
+    assert!(
+        with_endless < before + 16_000,
+        "{before} kB, then {with_endless} kB"
+    );
+    let mut other = server.connect();
+    other.until_354();
+    assert!(other.say("x\r\n.").starts_with("250 2.0.0 "));
+    assert!(endless.say(".").starts_with("552 5.3.4 "));
+    drop(idle);
+    server.signal("-TERM");
+    assert_eq!(server.end().0, 0);
+}
