@@ -92,3 +92,42 @@ fn a_dns_that_answers_nothing_is_exit_3_and_the_way_is_shown_all_the_same() {
         .run();
     assert_eq!(outcome.code, 0);
 }
+
+fn hops_of(text: &str) -> usize {
+    let outcome = mailtrace(["route", "--json"])
+        .stdin(text.as_bytes().to_vec())
+        .run();
+    let found = outcome.json().remove(0);
+    found["hops"].as_array().unwrap().len()
+}
+
+#[test]
+fn a_pasted_header_is_read_however_it_was_mangled() {
+    let head = "Received: from a.example.com (a.example.com [192.0.2.1])\n\tby mx.example.org (Postfix) with ESMTPS id 2\n\
+        \tfor <bob@example.org>; Mon, 2 Mar 2026 09:15:35 +0000\n\
+        Received: from [10.1.1.1] (unknown [203.0.113.9])\n\tby a.example.com (Postfix) with ESMTPSA id 1;\n\
+        \tMon, 2 Mar 2026 09:15:30 +0000\nFrom: alice@example.com\nSubject: hi\n";
+    let each = |with: &dyn Fn(&str) -> String| head.lines().map(with).collect::<String>();
+    for text in [
+        head.to_owned(),
+        head.trim_end().to_owned(),
+        head.replace('\n', "\r\n"),
+        head.replace('\t', ""),
+        head.replace('\t', "\u{a0} "),
+        head.replace('\n', "\n\n"),
+        each(&|l| format!("> {l}\n")),
+        each(&|l| format!("    {l}\n")),
+        format!("\n\n{head}"),
+        format!("Here they are:\n\n{head}\nThanks\n"),
+        format!("From: a@b.example\nSubject: headers\n\nSee:\n\n{head}\n"),
+        format!(
+            "From: a@b.example\nContent-Type: text/html\n\n<pre>{}</pre>\n",
+            head.replace('<', "&lt;").replace('>', "&gt;")
+        ),
+    ] {
+        assert_eq!(hops_of(&text), 2, "{text}");
+    }
+    // A notice came another way than what it quotes.
+    let notice = format!("From: MAILER-DAEMON@x.example\nSubject: Returned\n\nCopy:\n\n{head}\n");
+    assert_eq!(hops_of(&notice), 0);
+}

@@ -15,6 +15,7 @@ pub mod hop;
 mod lists;
 pub mod live;
 pub mod net;
+mod paste;
 mod read;
 pub mod received;
 mod roles;
@@ -31,6 +32,7 @@ pub use finding::{Finding, Severity, Sureness};
 pub use findings::span;
 pub use hop::{Hop, Role};
 pub use net::Trust;
+pub use paste::mended;
 pub use read::{of, quoted_head};
 
 /// The way of one message.
