@@ -156,6 +156,31 @@ pub(crate) fn read(head: &Head<'_>, own: Option<&str>, from: Option<&str>) -> Au
         signature.result = verdict_on(&all.results, &signature);
         all.dkim.push(signature);
     }
+    // A signature that a server judged counts also where its field was taken out of the header.
+    for outcome in all.results.iter().take(MAX_FIELDS) {
+        if outcome.instance.is_some() || outcome.method != "dkim" {
+            continue;
+        }
+        let named = outcome
+            .property("header.d")
+            .or_else(|| outcome.property("header.i"));
+        let Some(domain) = named.map(domain_of).filter(|d| !d.is_empty()) else {
+            continue;
+        };
+        if all
+            .dkim
+            .iter()
+            .all(|s| !s.domain.eq_ignore_ascii_case(domain))
+        {
+            all.dkim.push(Signature {
+                domain: domain.to_owned(),
+                selector: outcome.property("header.s").unwrap_or_default().to_owned(),
+                result: Some(outcome.result.clone()),
+                aligned: aligned(domain),
+                ..Signature::default()
+            });
+        }
+    }
     all.spf = spf_verdict(&all.results).or_else(|| {
         head.field("Received-SPF")
             .and_then(|f| received_spf(&unfold(&f.body), own))

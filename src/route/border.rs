@@ -80,6 +80,9 @@ fn crossing(hops: &[Hop], trust: &[Trust]) -> Option<usize> {
         if net::zone(ip) != Zone::Public || hop.authenticated {
             continue;
         }
+        if hop.from.names().any(|name| net::is_inner(name, ip)) && i > 0 {
+            continue;
+        }
         let kin = |name: &Option<String>| {
             name.as_deref()
                 .zip(own)

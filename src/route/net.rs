@@ -63,6 +63,24 @@ fn zone6(ip: Ipv6Addr) -> Zone {
     Zone::Public
 }
 
+/// Whether a client is an inner machine of a provider whose inner net has public addresses: it
+/// has such an address, and a name that this provider gives to inner machines only. Its outgoing
+/// servers, which serve all customers, are no such machines.
+pub fn is_inner(name: &str, ip: IpAddr) -> bool {
+    /// Microsoft 365: the mailbox and transport servers, not `*.outbound.protection.outlook.com`.
+    const NAMES: [&str; 3] = [
+        ".prod.outlook.com",
+        ".prod.protection.outlook.com",
+        ".outlook.office365.com",
+    ];
+    let IpAddr::V6(ip) = ip else { return false };
+    let [first, second, ..] = ip.segments();
+    let net =
+        (first == 0x2603 && second & 0xff00 == 0x1000) || (first == 0x2a01 && second == 0x111);
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    net && NAMES.iter().any(|end| name.ends_with(end))
+}
+
 /// An address that can be in no honest line over the network: multicast, reserved.
 pub fn is_reserved(ip: IpAddr) -> bool {
     match ip {
@@ -217,6 +235,24 @@ impl Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn inner_machines_of_a_provider_are_told_from_those_for_its_customers() {
+        let inner = |name, ip: &str| is_inner(name, ip.parse().unwrap());
+        assert!(inner(
+            "AM9PR04MB1.eurprd04.prod.outlook.com",
+            "2603:10a6:20b:300::11"
+        ));
+        assert!(!inner(
+            "AM9PR04MB1.eurprd04.prod.outlook.com",
+            "2001:db8::1"
+        ));
+        assert!(!inner(
+            "EUR05-DB8-obe.outbound.protection.outlook.com",
+            "2a01:111:f403::1"
+        ));
+        assert!(!inner("AM9PR04MB1.eurprd04.prod.outlook.com", "40.107.1.1"));
+    }
 
     #[test]
     fn the_registered_domain_is_what_somebody_can_own() {

@@ -430,12 +430,16 @@ fn authentication(page: &mut Page, way: &Route) {
         said.push(format!("DMARC {}{}", dmarc.result, named(&dmarc.domain)));
     }
     if let Some(arc) = &all.arc {
-        let cv = arc.cv.as_deref().unwrap_or("unknown");
-        said.push(format!(
-            "ARC {cv}, {} set{}",
-            arc.sets.len(),
-            if arc.sets.len() == 1 { "" } else { "s" }
-        ));
+        // The first sealer has no chain before it to speak of (`cv=none`).
+        let sealer = arc.sets.last().and_then(|s| s.domain.as_deref());
+        said.push(match (arc.sets.len(), sealer) {
+            (1, Some(sealer)) => format!("ARC sealed by {sealer}"),
+            (count, _) => format!(
+                "ARC {}, {count} set{}",
+                arc.cv.as_deref().unwrap_or("unknown"),
+                if count == 1 { "" } else { "s" }
+            ),
+        });
     }
     if said.is_empty() {
         return;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::clause::{Line, comments, words};
 use super::scan::{Kind, Token};
-use super::words::{address, bare, find, helo_name, host_name, is_placeholder, mailbox};
+use super::words::{address, after, bare, find, helo_name, host_name, is_placeholder, mailbox};
 use super::{Received, session};
 
 /// Reads everything but the client.
@@ -255,6 +255,11 @@ fn with<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
     // `with UNKNOWN` (Momentum) says nothing; `with local` says much.
     if !chosen.eq_ignore_ascii_case("unknown") {
         note_protocol(chosen, r);
+        // HTTPS, POP3-SSL, IMAPS: encrypted by their nature.
+        r.tls.used |= ["https", "pop3s", "imaps"]
+            .iter()
+            .any(|p| after(chosen, p).is_some())
+            || find(chosen, "ssl").is_some();
         r.with = Some(chosen);
     }
 }
