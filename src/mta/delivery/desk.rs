@@ -16,6 +16,7 @@ use super::remote::Remotes;
 use super::route::{Destination, Route, route};
 use super::settings::Settings;
 use crate::dns::Lookup;
+use crate::mta::maildir;
 use crate::mta::notify::{self, Kind, Notice};
 use crate::mta::queue::{Entry, Event, Fate, Outcome, Queue, State, StoreError, lock};
 use crate::mta::retry::Clock;
@@ -91,7 +92,14 @@ impl<L: Lookup + Send + Sync + 'static> Delivery<L> {
             .filter_map(|n| {
                 let desk = self.desk.clone();
                 let thread = std::thread::Builder::new().name(format!("maildir-{n}"));
-                thread.spawn(move || desk.boxes.run(&desk)).ok()
+                let first = n == 0;
+                let work = move || {
+                    if first {
+                        maildir::sweep(desk.settings.mailboxes.dir());
+                    }
+                    desk.boxes.run(&desk);
+                };
+                thread.spawn(work).ok()
             })
             .collect();
         while !*stop.borrow() {

@@ -119,7 +119,7 @@ impl<L: Lookup + Send + Sync + 'static> Inner<L> {
         loop {
             let job = lock(&line.jobs).0.pop_front();
             if let Some(job) = job {
-                self.work(to, &mut worker, job).await;
+                self.work(to, &mut worker, job, line).await;
                 continue;
             }
             let lingers = worker.conversation.is_some() && !self.closed.load(Ordering::Acquire);
@@ -153,7 +153,7 @@ impl<L: Lookup + Send + Sync + 'static> Inner<L> {
         }
     }
 
-    async fn work(&self, to: &Destination, worker: &mut Worker, job: Job) {
+    async fn work(&self, to: &Destination, worker: &mut Worker, job: Job, line: &Line) {
         let Job { work, recipients } = job;
         let text = match load(&work).await {
             Ok(text) => text,
@@ -176,6 +176,7 @@ impl<L: Lookup + Send + Sync + 'static> Inner<L> {
             recipients.chunks(most).map(<[usize]>::to_vec).collect();
         while let Some(some) = open.pop_front() {
             if let Err(outcome) = self.ready(to, worker).await {
+                self.spread(line, &outcome);
                 verdicts.extend(all(&some, &outcome));
                 continue;
             }
@@ -206,6 +207,19 @@ impl<L: Lookup + Send + Sync + 'static> Inner<L> {
             }
         }
         self.desk.settle(&work, verdicts);
+    }
+
+    /// Nobody could be reached: what waits in line needs not find that out one by one, with a
+    /// time-out each.
+    fn spread(&self, line: &Line, outcome: &Outcome) {
+        let unreached = (outcome.status.class, outcome.status.subject) == (4, 4);
+        if !unreached {
+            return;
+        }
+        let jobs = std::mem::take(&mut lock(&line.jobs).0);
+        for job in jobs {
+            self.desk.settle(&job.work, all(&job.recipients, outcome));
+        }
     }
 
     /// Sees to it that there is a connection over which mail can be given.

@@ -118,6 +118,8 @@ impl Office {
     pub(super) async fn close(self) -> TempDir {
         self.stop.send(true).unwrap();
         self.task.await.unwrap();
+        // The played server hears the farewell a moment after it was said.
+        tokio::time::sleep(Duration::from_millis(100)).await;
         self.dir
     }
 }
@@ -669,5 +671,24 @@ async fn what_was_put_off_is_taken_up_after_a_restart() {
             .count(),
         1
     );
+    office.close().await;
+}
+
+#[tokio::test]
+async fn who_waits_behind_a_server_that_is_not_there_does_not_wait_for_each_time_out() {
+    let stage = Played::greeting(Act::Silence).start().await.unwrap();
+    let office = Office::open(Some(&stage), World::new(), |s| {
+        s.connections = 1;
+        s.deadlines.banner = Duration::from_millis(100);
+        s.schedule.warn_after = None;
+        s.schedule.expire_after = Duration::ZERO;
+    });
+    for _ in 0..20 {
+        office.put(to(&["x@far.test"]), TEXT).await;
+    }
+    office.done().await;
+    assert_eq!(office.notices().len(), 20);
+    let connects = stage.heard().len();
+    assert!(connects < 10, "{connects}");
     office.close().await;
 }

@@ -9,12 +9,15 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::queue::QueueId;
 
 pub(crate) use batch::{Letter, Placed, place};
 pub(crate) use form::{Trace, final_form, is_field, split_line, was_here};
 
+/// A file in `tmp` that is older than this belongs to nobody any more.
+const LEFT: Duration = Duration::from_secs(36 * 3600);
 /// The directories of a Maildir.
 const PARTS: [&str; 3] = ["tmp", "new", "cur"];
 
@@ -27,6 +30,24 @@ pub(crate) fn make(dir: &Path) -> io::Result<()> {
     }
     super::queue::sync_dir(dir)?;
     dir.parent().map_or(Ok(()), super::queue::sync_dir)
+}
+
+/// Clears what somebody left half written in the `tmp` of each Maildir below a directory.
+pub(crate) fn sweep(dir: &Path) {
+    let boxes = fs::read_dir(dir).into_iter().flatten();
+    for mailbox in boxes.filter_map(Result::ok) {
+        let files = fs::read_dir(mailbox.path().join("tmp"))
+            .into_iter()
+            .flatten();
+        for file in files.filter_map(Result::ok) {
+            let written = file.metadata().and_then(|about| about.modified()).ok();
+            let age = written.and_then(|at| at.elapsed().ok());
+            if age.is_some_and(|age| age > LEFT) {
+                // Whoever cannot remove it has another owner, who may.
+                drop(fs::remove_file(file.path()));
+            }
+        }
+    }
 }
 
 /// The name of a message in a Maildir. It follows from the message and the recipient alone, so
@@ -65,6 +86,20 @@ mod tests {
         let id = QueueId::of_micros(1_795_333_260_123_456);
         let name = name(id, 7, 2, "mx:1/a.test", 99);
         assert_eq!(name, "1795333260.M123456P7Q2.mx\\0721\\057a.test,S=99");
+    }
+
+    #[test]
+    fn what_was_left_half_written_goes_after_36_hours() {
+        let dir = tempfile::tempdir().unwrap();
+        let bob = dir.path().join("bob");
+        make(&bob).unwrap();
+        for (name, hours) in [("old", 37), ("young", 35)] {
+            let file = fs::File::create(bob.join("tmp").join(name)).unwrap();
+            let at = std::time::SystemTime::now() - Duration::from_secs(hours * 3600);
+            file.set_modified(at).unwrap();
+        }
+        sweep(dir.path());
+        assert!(!bob.join("tmp/old").exists() && bob.join("tmp/young").exists());
     }
 
     #[test]
