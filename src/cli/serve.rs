@@ -43,19 +43,19 @@ Exit codes:
   2  wrong use, or it could not listen, read or write where it must")]
 pub struct Serve {
     /// Listen here for mail from anybody; port 0 is chosen (default: 127.0.0.1:2525; repeatable)
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub listen: Vec<SocketAddr>,
     /// Listen here for those who log in or come from --relay-from, and complete their messages (repeatable)
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub submission: Vec<SocketAddr>,
     /// The same with TLS from the first octet (repeatable)
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub submissions: Vec<SocketAddr>,
     /// Listen here for LMTP (repeatable)
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub lmtp: Vec<SocketAddr>,
     /// Listen here for what a filter hands back (repeatable)
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub after_filter: Vec<SocketAddr>,
     /// Let other machines in, too; without it only addresses of this machine can be listened on
     #[arg(long)]
@@ -144,6 +144,14 @@ pub enum LogForm {
     Text,
     /// A JSON object for each event.
     Json,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let address = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}").parse(),
+        None => text.parse(),
+    };
+    address.map_err(|_| "write an address and a port, such as 127.0.0.1:2525".to_string())
 }
 
 fn domain(text: &str) -> Result<String, String> {

@@ -414,3 +414,6 @@ impl Session {
         self.user.is_some() || self.door.role == Role::Msa
     }
 }
+
+#[cfg(test)]
+mod tests;
