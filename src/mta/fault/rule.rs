@@ -1,6 +1,7 @@
 //! One rule: `STAGE[CONDITIONS]:PATTERN=ACT`.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::mta::session::reply::Reply;
@@ -66,6 +67,24 @@ pub enum Act {
     Hide(Vec<String>),
     /// A certificate that cannot be trusted (at `tls`).
     Certificate(Flaw),
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reply(reply) => return reply.fmt(f),
+            Self::Hide(words) => return write!(f, "hide {}", words.join(" ")),
+            Self::Go => "ok",
+            Self::Raw(_) => "raw",
+            Self::Half(_) => "half",
+            Self::Lose => "lose",
+            Self::Drop => "drop",
+            Self::Reset => "reset",
+            Self::Silence => "silence",
+            Self::Certificate(Flaw::Expired) => "certificate expired",
+            Self::Certificate(Flaw::WrongName) => "certificate wrong-name",
+        })
+    }
 }
 
 /// What is wrong with a certificate.

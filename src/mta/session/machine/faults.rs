@@ -61,10 +61,7 @@ impl Session {
         let strike = self.site.faults.strike(&moment)?;
         self.note(
             "fault",
-            &[
-                ("stage", word(stage)),
-                ("act", &format!("{:?}", strike.act)),
-            ],
+            &[("stage", word(stage)), ("act", &strike.act.to_string())],
         );
         let mut mischief = Mischief {
             delay: strike.delay,
