@@ -2,6 +2,7 @@
 
 pub mod outward;
 pub mod queue;
+pub mod send_test;
 pub mod serve;
 
 use std::ffi::OsString;
@@ -76,6 +77,8 @@ pub enum Command {
     Route(Route),
     /// Find out whether mail can get there, and if not, who must mend what
     Check(Check),
+    /// Send a test message and see what really happens
+    SendTest(Box<send_test::SendTest>),
     /// Run the built-in mail server
     Serve(Box<serve::Serve>),
     /// Look after the queue of the built-in mail server

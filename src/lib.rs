@@ -29,4 +29,5 @@ pub mod posture;
 pub mod report;
 pub mod route;
 pub mod scan;
+pub mod send;
 pub mod smtp;

@@ -13,6 +13,7 @@ mod outward;
 mod progress;
 mod queue;
 mod route;
+mod send_test;
 mod serve;
 
 use std::ffi::OsString;
@@ -78,6 +79,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Some(Command::Dnsbl(command)) => dnsbl::run(&command, &context),
         Some(Command::Route(command)) => route::run(&command, &context),
         Some(Command::Check(command)) => check::run(&command, &context),
+        Some(Command::SendTest(command)) => send_test::run(&command, &context),
         Some(Command::Serve(command)) => serve::run(&command, &context),
         Some(Command::Queue(command)) => queue::run(&command, &context),
         Some(Command::Glossary { terms }) => glossary::run(&terms, &context),

@@ -14,6 +14,8 @@ use super::mailboxes::octets;
 pub struct Settings {
     /// The name in greetings and trace fields.
     pub host: String,
+    /// The name of the software in trace fields.
+    pub software: &'static str,
     /// The domains whose mailboxes are here, in lower case.
     pub domains: Vec<String>,
     /// Clients that may send anywhere without logging in.
@@ -280,6 +282,7 @@ impl Settings {
     pub fn new(host: &str, domains: &[&str]) -> Self {
         Self {
             host: host.to_string(),
+            software: "mailtrace",
             domains: domains.iter().map(|d| d.to_ascii_lowercase()).collect(),
             relay_from: Vec::new(),
             relay_to: Vec::new(),

@@ -81,9 +81,15 @@ pub struct Client {
 impl Client {
     /// The best name there is: the reverse name, the HELO name, the name of untold kind.
     pub fn best_name(&self) -> Option<&str> {
-        self.rdns
-            .as_deref()
-            .or(self.helo.as_deref())
+        // Servers of one machine all have the reverse name localhost; what they call themselves
+        // tells them apart.
+        let telling = |name: &&str| !net::is_local_name(name);
+        let rdns = self.rdns.as_deref();
+        let helo = self.helo.as_deref();
+        rdns.filter(telling)
+            .or(helo.filter(telling))
+            .or(rdns)
+            .or(helo)
             .or(self.name.as_deref())
     }
 

@@ -4,7 +4,7 @@ use crate::route::hop::{Hop, Role};
 use crate::route::net::{self, Zone};
 
 /// Software that looks at mail rather than moves it.
-const FILTERS: [&str; 22] = [
+const FILTERS: [&str; 23] = [
     "amavis",
     "maia",
     "rspamd",
@@ -27,6 +27,8 @@ const FILTERS: [&str; 22] = [
     "mimedefang",
     "scanmail",
     "esets",
+    // Ours, in the chain of `send-test`.
+    "mailtrace-filter",
 ];
 /// Protocol words that filters invented.
 const FILTER_PROTOCOLS: [&str; 5] = [

@@ -160,6 +160,7 @@ impl Intake {
             envelope: &papers.envelope,
             reverse: papers.reverse.as_deref(),
             host: &settings.host,
+            software: settings.software,
             id: &id,
             tls: papers
                 .tls

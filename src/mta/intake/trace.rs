@@ -15,6 +15,7 @@ pub(super) struct Trace<'a> {
     /// The reverse name of the client, when it is known.
     pub(super) reverse: Option<&'a str>,
     pub(super) host: &'a str,
+    pub(super) software: &'a str,
     pub(super) id: &'a str,
     pub(super) tls: Option<(&'a str, &'a str)>,
 }
@@ -57,8 +58,8 @@ impl Trace<'_> {
         }
         let _ = write!(
             field,
-            "\r\n\tby {} (mailtrace) with {} id {}",
-            self.host, client.with, self.id
+            "\r\n\tby {} ({}) with {} id {}",
+            self.host, self.software, client.with, self.id
         );
         // With several recipients the field would tell each of the others (RFC 5321 section 7.2).
         if let [only] = self.envelope.recipients.as_slice() {
@@ -103,6 +104,7 @@ mod tests {
             envelope: &envelope,
             reverse: Some("rdns.test"),
             host: "mx.d.test",
+            software: "mailtrace",
             id: "A1",
             tls: Some(("TLSv1.3", "TLS_AES_256_GCM_SHA384")),
         };

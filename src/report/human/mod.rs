@@ -7,6 +7,7 @@ pub mod explain;
 pub mod glossary;
 pub mod queue;
 pub mod route;
+pub mod send_test;
 pub mod summary;
 
 use super::page::Page;

@@ -247,7 +247,7 @@ fn server(out: &mut String, server: &Server) {
     object.end();
 }
 
-fn tls(object: &mut Object<'_>, tls: &Tls) {
+pub(super) fn tls(object: &mut Object<'_>, tls: &Tls) {
     let session = tls.session.as_ref();
     let opinion = tls.opinion.as_ref();
     let certificate = opinion.and_then(|o| o.certificate.as_ref());
@@ -305,7 +305,7 @@ fn recipient(object: &mut Object<'_>, probe: &Probe) {
     millis(object, "greylisted_ms", probe.waited);
 }
 
-fn step(out: &mut String, step: &Step) {
+pub(super) fn step(out: &mut String, step: &Step) {
     let mut object = Object::new(out);
     let reply = step.reply.as_ref();
     object

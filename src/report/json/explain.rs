@@ -41,6 +41,14 @@ pub fn explain(out: &mut String, source: SourceRef<'_>, what: &Explanation, audi
     let mut object = Object::new(out);
     object.id("schema", Some(SCHEMA));
     source.write(&mut object);
+    explanation(&mut object, what, audience);
+    object.id("error", None);
+    object.end();
+    out.push('\n');
+}
+
+/// The keys of an explanation without schema and source, for objects that contain one.
+pub(super) fn explanation(object: &mut Object<'_>, what: &Explanation, audience: Audience) {
     object
         .id("report", Some(what.report.id()))
         .list("form", &what.form, |out, form| text(out, form.id()))
@@ -51,10 +59,7 @@ pub fn explain(out: &mut String, source: SourceRef<'_>, what: &Explanation, audi
             recipient(out, one, audience);
         })
         .object("original", |object| original(object, &what.original))
-        .maybe("instead", what.instead.as_deref())
-        .id("error", None);
-    object.end();
-    out.push('\n');
+        .maybe("instead", what.instead.as_deref());
 }
 
 /// Appends one line: an input that could not be read.
@@ -76,7 +81,7 @@ pub fn error(out: &mut String, source: SourceRef<'_>, why: &str) {
     out.push('\n');
 }
 
-fn recipient(out: &mut String, one: &Recipient, audience: Audience) {
+pub(super) fn recipient(out: &mut String, one: &Recipient, audience: Audience) {
     let mut object = Object::new(out);
     object
         .maybe("address", one.address.as_deref())

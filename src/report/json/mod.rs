@@ -8,4 +8,5 @@ pub mod explain;
 pub mod glossary;
 pub mod queue;
 pub mod route;
+pub mod send_test;
 pub mod write;

@@ -1,0 +1,136 @@
+//! `mailtrace send-test`.
+
+mod content;
+
+use std::future::Future;
+
+use tokio::runtime::Runtime;
+
+use crate::cli::send_test::SendTest;
+use crate::config::Format;
+use crate::exit::Exit;
+use crate::report::human::explain::Detail;
+use crate::report::human::send_test::Look;
+use crate::report::{human, json};
+use crate::send::chain::folder::Folder;
+use crate::send::chain::plan::Plan;
+use crate::send::chain::play::{Wish, play};
+use crate::send::{Outcome, Round, Status};
+
+use super::Context;
+use super::output::{Output, complain};
+
+/// What a shell shows for a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+pub(super) fn run(command: &SendTest, context: &Context) -> Exit {
+    match perform(command, context) {
+        Ok(exit) => exit,
+        Err(why) => {
+            complain(&why);
+            Exit::Unusable
+        }
+    }
+}
+
+fn perform(command: &SendTest, context: &Context) -> Result<Exit, String> {
+    let wish = content::wish(&command.content)?;
+    chain(command, wish, context)
+}
+
+fn runtime() -> Result<Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(|error| {
+        let why = crate::config::reason(&error);
+        format!("no network can be used: {why}")
+    })
+}
+
+/// Runs until it is done or somebody loses patience: then `None`.
+async fn until_interrupt<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        _ = tokio::signal::ctrl_c() => None,
+    }
+}
+
+/// The folder of a run.
+fn folder(command: &SendTest) -> Result<Folder, String> {
+    let folder = match &command.keep {
+        Some(path) => Folder::kept(path).map_err(|error| (path.display().to_string(), error)),
+        None => {
+            Folder::temporary().map_err(|error| (std::env::temp_dir().display().to_string(), error))
+        }
+    };
+    folder.map_err(|(path, error)| {
+        let why = match error.kind() {
+            std::io::ErrorKind::AlreadyExists => "the folder is not empty".to_string(),
+            _ => crate::config::reason(&error),
+        };
+        format!("{path}: {why}; give a new folder with --keep")
+    })
+}
+
+/// The road on this machine.
+fn chain(command: &SendTest, wish: Wish, context: &Context) -> Result<Exit, String> {
+    let folder = folder(command)?;
+    let runtime = runtime()?;
+    let played = runtime.block_on(until_interrupt(play(&Plan::new(), folder.path(), &wish)));
+    runtime.shutdown_background();
+    let Some(played) = played else {
+        drop(folder);
+        interrupted();
+    };
+    let mut round = played.map_err(|error| error.to_string())?;
+    round.kept = folder.stays().map(std::path::Path::to_path_buf);
+    let exit = exit(&round);
+    match show(&round, true, context) {
+        Exit::Good => Ok(exit),
+        other => Ok(other),
+    }
+}
+
+/// Ends as a program does that Ctrl-C ended; everything of ours is cleaned up already.
+fn interrupted() -> ! {
+    complain("interrupted; nothing is left behind");
+    std::process::exit(INTERRUPTED)
+}
+
+fn look(context: &Context, dialogue: bool) -> Look {
+    let values = &context.settings.values;
+    Look {
+        paint: context.paint,
+        detail: match (values.quiet, values.verbose) {
+            (true, _) => Detail::Brief,
+            (_, true) => Detail::Full,
+            _ => Detail::Normal,
+        },
+        audience: values.audience,
+        dialogue,
+    }
+}
+
+fn show(round: &Round, dialogue: bool, context: &Context) -> Exit {
+    let values = &context.settings.values;
+    let mut text = String::new();
+    match values.format {
+        Format::Json => json::send_test::round(&mut text, round, values.audience),
+        _ => text = human::send_test::round(round, look(context, dialogue)),
+    }
+    Output::new().write_all(text.as_bytes())
+}
+
+/// How the program ends: bad news before no news.
+fn exit(round: &Round) -> Exit {
+    match (round.arrival.status, round.outcome) {
+        (Status::Bounced, _) | (_, Outcome::Rejected | Outcome::Partly) => Exit::Bad,
+        (Status::Arrived, _) => Exit::Good,
+        (Status::Pending, _) => Exit::Unknown,
+        (Status::NotWaited, Outcome::Accepted) => Exit::Good,
+        (Status::NotWaited, Outcome::Deferred | Outcome::Failed) => Exit::Unknown,
+        (Status::NotWaited, Outcome::NotSent) if round.probe => Exit::Good,
+        (Status::NotWaited, Outcome::NotSent) => Exit::Unknown,
+    }
+}

@@ -1,0 +1,113 @@
+//! From the flags to the message: files are read here.
+
+use std::path::Path;
+
+use chrono::Utc;
+
+use crate::cli::send_test::Content;
+use crate::send::Token;
+use crate::send::chain::play::Wish;
+use crate::send::compose::{Attachment, Draft};
+
+/// The largest file that is sent along.
+const LARGEST: u64 = 256 << 20;
+
+/// What the user wants to send.
+pub(super) fn wish(content: &Content) -> Result<Wish, String> {
+    let token = Token::new().ok_or("this machine gives no random numbers")?;
+    let mut attachments = Vec::new();
+    for text in &content.attach {
+        attachments.push(attachment(text)?);
+    }
+    let body = content.body.as_deref().map(read).transpose()?;
+    Ok(Wish {
+        draft: Draft {
+            token,
+            host: String::new(),
+            from: String::new(),
+            to: Vec::new(),
+            subject: content
+                .subject
+                .clone()
+                .unwrap_or_else(|| "a test message".to_string()),
+            body,
+            fields: content.header.clone(),
+            attachments,
+            eicar: content.eicar,
+            gtube: content.gtube,
+            size: content.size,
+            now: Utc::now(),
+        },
+        ret: content.ret,
+        envid: content.envid.clone(),
+        notify: content.notify.clone(),
+        both: false,
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let name = path.display();
+    let size = std::fs::metadata(path).map(|m| m.len()).unwrap_or_default();
+    if size > LARGEST {
+        return Err(format!("{name}: larger than 256 MiB; send a smaller file"));
+    }
+    std::fs::read(path)
+        .map_err(|e| format!("{name}: {}; check the path", crate::config::reason(&e)))
+}
+
+/// `FILE`, `FILE:TYPE`, `FILE:TYPE:NAME`; a file whose name has a colon is found, too.
+fn attachment(text: &str) -> Result<Attachment, String> {
+    let mut parts = text.splitn(3, ':');
+    let (path, media, name) = if Path::new(text).exists() {
+        (text, None, None)
+    } else {
+        (parts.next().unwrap_or_default(), parts.next(), parts.next())
+    };
+    let path = Path::new(path);
+    let content = read(path)?;
+    let own = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.map_or_else(|| own.into_owned(), str::to_string);
+    let media = match media.filter(|m| !m.is_empty()) {
+        Some(media) => media.to_ascii_lowercase(),
+        None => guess(&name).to_string(),
+    };
+    let word = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-+._".contains(&b))
+    };
+    match media.split_once('/') {
+        Some((kind, sub)) if word(kind) && word(sub) => {}
+        _ => {
+            return Err(format!(
+                "--attach: \"{media}\" is no media type; write one such as text/plain"
+            ));
+        }
+    }
+    Ok(Attachment {
+        name,
+        media,
+        content,
+    })
+}
+
+/// The media type that a name tells.
+fn guess(name: &str) -> &'static str {
+    let end = name
+        .rsplit('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    match end.as_str() {
+        "pdf" => "application/pdf",
+        "zip" => "application/zip",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "html" | "htm" => "text/html",
+        // In base64 the charset of a text is nobody's business.
+        "txt" | "log" | "csv" => "text/plain",
+        "ics" => "text/calendar",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,160 @@
+//! `mailtrace/send-test/1`: one object per test message, the shape of CONTRACT.md.
+
+use std::time::Duration;
+
+use crate::bounce::advice::Audience;
+use crate::bounce::explanation::Explanation;
+use crate::check::Tls;
+use crate::send::hand_over::Handed;
+use crate::send::round::{Arrival, Event, Note};
+use crate::send::{Outcome, Round};
+
+use super::check::{step, tls};
+use super::explain::{explanation, recipient};
+use super::route;
+use super::write::{Object, text};
+
+/// The name of the shape.
+const SCHEMA: &str = "mailtrace/send-test/1";
+
+/// Appends one line: what became of a test message.
+pub fn round(out: &mut String, what: &Round, audience: Audience) {
+    let mut object = Object::new(out);
+    object.id("schema", Some(SCHEMA));
+    fill(&mut object, what, audience);
+    object.id("error", None);
+    object.end();
+    out.push('\n');
+}
+
+/// Appends one line: a message that could not be sent for a reason on this side.
+pub fn error(out: &mut String, why: &str) {
+    let mut object = Object::new(out);
+    object
+        .id("schema", Some(SCHEMA))
+        .id("outcome", Some(Outcome::NotSent.id()))
+        .text("error", why);
+    object.end();
+    out.push('\n');
+}
+
+pub(super) fn fill(object: &mut Object<'_>, what: &Round, audience: Audience) {
+    let last = what.attempts.last();
+    object
+        .maybe("token", Some(&what.token))
+        .maybe("message_id", Some(&what.message_id))
+        .text("from", &what.from)
+        .list("to", &what.to, |out, to| text(out, to));
+    match last {
+        Some(handed) => object.object("server", |object| {
+            object
+                .text("host", &handed.place.host)
+                .ip("ip", Some(handed.place.ip))
+                .number("port", Some(u64::from(handed.place.port)));
+        }),
+        None => object.id("server", None),
+    };
+    let steps = last.map_or(&[][..], |handed| &handed.steps);
+    object.list("steps", steps, step);
+    match last {
+        Some(handed) => object.object("tls", |object| tls(object, &tls_of(handed))),
+        None => object.id("tls", None),
+    };
+    object
+        .id("outcome", Some(what.outcome.id()))
+        .truth("uncertain", Some(what.is_uncertain()))
+        .list("recipients", &what.recipients, |out, one| {
+            recipient(out, one, audience);
+        })
+        .maybe("queue_id", what.queue_id().as_deref())
+        .object("arrival", |object| arrival(object, &what.arrival, audience))
+        .list("events", &what.events, event)
+        .list("notes", &what.notes, note);
+    let earlier = what.attempts.len().saturating_sub(1);
+    object.list("earlier", what.attempts.iter().take(earlier), attempt);
+    object.truth("probe", Some(what.probe)).maybe(
+        "kept",
+        what.kept
+            .as_ref()
+            .map(|k| k.display().to_string())
+            .as_deref(),
+    );
+    seconds(object, "total_s", Some(what.took));
+}
+
+/// The same shape as `check` has it.
+fn tls_of(handed: &Handed) -> Tls {
+    Tls {
+        offered: handed.tls_offered,
+        implicit: handed.tls_offered && handed.steps.iter().all(|s| s.stage.id() != "starttls"),
+        session: handed.session.clone(),
+        opinion: handed.opinion.clone(),
+        error: handed.tls_error.clone(),
+        ..Tls::default()
+    }
+}
+
+fn attempt(out: &mut String, handed: &Handed) {
+    let mut object = Object::new(out);
+    object
+        .text("host", &handed.place.host)
+        .ip("ip", Some(handed.place.ip))
+        .number("port", Some(u64::from(handed.place.port)))
+        .list("steps", &handed.steps, step)
+        .maybe(
+            "error",
+            handed.failure.as_ref().map(ToString::to_string).as_deref(),
+        );
+    object.end();
+}
+
+fn arrival(object: &mut Object<'_>, what: &Arrival, audience: Audience) {
+    object.id("status", Some(what.status.id()));
+    seconds(object, "after_s", what.after);
+    object
+        .maybe("where", what.place.as_deref())
+        .truth("junk", Some(what.junk));
+    match &what.route {
+        Some(way) => object.object("route", |object| route::fill(object, way)),
+        None => object.id("route", None),
+    };
+    let bounce = |object: &mut Object<'_>, one: &Explanation| {
+        explanation(object, one, audience);
+    };
+    match what.bounce() {
+        Some(one) => object.object("bounce", |object| bounce(object, one)),
+        None => object.id("bounce", None),
+    };
+    object
+        .list("notices", &what.notices, |out, (after, one)| {
+            let mut object = Object::new(out);
+            seconds(&mut object, "after_s", Some(*after));
+            bounce(&mut object, one);
+            object.end();
+        })
+        .list("changes", &what.changes, note);
+}
+
+fn event(out: &mut String, event: &Event) {
+    let mut object = Object::new(out);
+    seconds(&mut object, "at_s", Some(event.at));
+    object
+        .text("role", event.role)
+        .text("host", &event.host)
+        .text("text", &event.text);
+    object.end();
+}
+
+fn note(out: &mut String, note: &Note) {
+    let mut object = Object::new(out);
+    object.id("code", Some(note.code)).text("text", &note.text);
+    object.end();
+}
+
+pub(super) fn seconds(object: &mut Object<'_>, name: &str, time: Option<Duration>) {
+    let out = object.key(name);
+    match time {
+        Some(time) => out.push_str(&format!("{:.3}", time.as_secs_f64())),
+        None => out.push_str("null"),
+    }
+}

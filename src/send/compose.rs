@@ -1,0 +1,417 @@
+//! The test message: what it says of itself, what the user adds, what tests a filter.
+
+use std::fmt::Write;
+use std::hint::black_box;
+
+use chrono::{DateTime, Utc};
+use data_encoding::BASE64;
+
+use super::token::Token;
+
+/// Octets of a line before its CR LF (RFC 5322 section 2.1.1).
+const LONGEST_LINE: usize = 998;
+/// Octets of base64 in a line (RFC 2045 section 6.8).
+const ENCODED_LINE: usize = 76;
+/// The line that fills a message up to a size, with its CR LF.
+const FILL: &str = "This line only makes the message as large as it shall be. -------------\r\n";
+
+/// What a test message is made of.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// What it is known by.
+    pub token: Token,
+    /// The host in its Message-ID.
+    pub host: String,
+    /// `From`.
+    pub from: String,
+    /// `To`.
+    pub to: Vec<String>,
+    /// `Subject`, behind the token.
+    pub subject: String,
+    /// The text in place of ours.
+    pub body: Option<Vec<u8>>,
+    /// Further fields; they take the place of ours of the same name.
+    pub fields: Vec<(String, String)>,
+    /// Files.
+    pub attachments: Vec<Attachment>,
+    /// The EICAR test file, which every virus scanner takes for a virus, is attached.
+    pub eicar: bool,
+    /// The GTUBE line, which spam filters take for spam, stands in the text.
+    pub gtube: bool,
+    /// Octets that it has at least.
+    pub size: Option<usize>,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// A file that goes along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name.
+    pub name: String,
+    /// Its media type.
+    pub media: String,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
+/// Why a message cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadDraft {
+    /// A field with a line break in it, or a name that is none.
+    #[error("\"{0}\" is no header field; write 'Name: value' on one line")]
+    Field(String),
+    /// An address with something in it that would break the header.
+    #[error("\"{0}\" is no mail address; write one such as me@example.net")]
+    Address(String),
+}
+
+/// Fields that exist once: one of the user's takes the place of ours.
+const OURS: [&str; 9] = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "Auto-Submitted",
+];
+
+impl Draft {
+    /// The Message-ID without its brackets.
+    pub fn message_id(&self) -> String {
+        let own = self.fields.iter();
+        let own = own.filter(|(name, _)| name.eq_ignore_ascii_case("Message-ID"));
+        let own = own.map(|(_, value)| value.trim_matches(['<', '>', ' ']).to_string());
+        own.last()
+            .unwrap_or_else(|| format!("{}@{}", self.token, self.host))
+    }
+
+    /// The message with CR LF.
+    pub fn write(&self) -> Result<Vec<u8>, BadDraft> {
+        for address in self.to.iter().chain([&self.from]) {
+            if address.contains(|c: char| c.is_control() || c == '<' || c == '>') {
+                return Err(BadDraft::Address(address.clone()));
+            }
+        }
+        for (name, value) in &self.fields {
+            let good = !name.is_empty()
+                && name.bytes().all(|b| b.is_ascii_graphic() && b != b':')
+                && !value.contains(|c: char| c.is_control() && c != '\t');
+            if !good {
+                return Err(BadDraft::Field(format!("{name}: {value}")));
+            }
+        }
+        let mut out = self.head();
+        let text = self.text();
+        let (encoding, text, charset) = encode_text(&text);
+        let content = format!(
+            "Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: {encoding}\r\n"
+        );
+        let parts = self.parts();
+        if parts.is_empty() {
+            if !self.names("Content-Type") {
+                out.push_str(&content);
+            }
+            out.push_str("\r\n");
+            let mut out = out.into_bytes();
+            out.extend_from_slice(&text);
+            self.fill(&mut out);
+            return Ok(out);
+        }
+        let boundary = format!("=_{}", self.token);
+        let _ = write!(
+            out,
+            "Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n{content}\r\n"
+        );
+        let mut out = out.into_bytes();
+        out.extend_from_slice(&text);
+        self.fill(&mut out);
+        for part in parts {
+            let name = part.name.replace(['"', '\\'], "_");
+            let name = name.replace(|c: char| c.is_control() || !c.is_ascii(), "_");
+            out.extend_from_slice(
+                format!(
+                    "\r\n--{boundary}\r\nContent-Type: {}; name=\"{name}\"\r\nContent-Disposition: \
+                     attachment; filename=\"{name}\"\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+                    part.media
+                )
+                .as_bytes(),
+            );
+            out.extend_from_slice(&base64_lines(&part.content));
+        }
+        out.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+        Ok(out)
+    }
+
+    fn names(&self, field: &str) -> bool {
+        let mut own = self.fields.iter();
+        own.any(|(name, _)| name.eq_ignore_ascii_case(field))
+    }
+
+    fn head(&self) -> String {
+        let date = self.now.format("%a, %-d %b %Y %H:%M:%S +0000").to_string();
+        let token = &self.token;
+        let ours = [
+            ("Date", date),
+            ("From", format!("<{}>", self.from)),
+            (
+                "To",
+                match self.to.as_slice() {
+                    [] => "undisclosed-recipients:;".to_string(),
+                    to => {
+                        let each: Vec<String> = to.iter().map(|to| format!("<{to}>")).collect();
+                        each.join(",\r\n\t")
+                    }
+                },
+            ),
+            ("Subject", subject(token, &self.subject)),
+            ("Message-ID", format!("<{}>", self.message_id())),
+            ("MIME-Version", "1.0".to_string()),
+            // RFC 3834: vacation programs shall not answer.
+            ("Auto-Submitted", "auto-generated".to_string()),
+        ];
+        let time = self.now.format("%Y-%m-%dT%H:%M:%SZ");
+        let mut out = format!("X-Mailtrace-Test: {token}; time={time}; v=1\r\n");
+        for (name, value) in ours {
+            if !self.names(name) {
+                let _ = write!(out, "{name}: {value}\r\n");
+            }
+        }
+        for (name, value) in &self.fields {
+            if OURS
+                .iter()
+                .any(|o| o.eq_ignore_ascii_case(name) && o.starts_with("Content"))
+                && !self.parts().is_empty()
+            {
+                // The parts have types of their own; the whole is a multipart.
+                continue;
+            }
+            let _ = write!(out, "{name}: {}\r\n", value.trim());
+        }
+        out
+    }
+
+    fn text(&self) -> Vec<u8> {
+        let mut text = match &self.body {
+            Some(body) => body.clone(),
+            None => format!(
+                "{}\n\nThis is a test message of mailtrace, sent at {} UTC\nby {}.\nSomebody \
+                 wants to see whether and how mail gets here. It can be deleted.\n",
+                self.token,
+                self.now.format("%Y-%m-%d %H:%M:%S"),
+                self.from,
+            )
+            .into_bytes(),
+        };
+        if self.gtube {
+            text.extend_from_slice(b"\n");
+            text.extend_from_slice(&gtube());
+            text.extend_from_slice(b"\n");
+        }
+        text
+    }
+
+    fn parts(&self) -> Vec<Attachment> {
+        let mut parts = self.attachments.clone();
+        if self.eicar {
+            parts.push(Attachment {
+                name: "eicar.com".to_string(),
+                media: "application/octet-stream".to_string(),
+                content: eicar(),
+            });
+        }
+        parts
+    }
+
+    /// Fills the text up, so that the whole has the size that was asked for.
+    fn fill(&self, out: &mut Vec<u8>) {
+        let parts: usize = self.parts().iter().map(|p| p.content.len() * 4 / 3).sum();
+        let Some(size) = self.size else {
+            return;
+        };
+        while out.len() + parts + FILL.len() <= size {
+            out.extend_from_slice(FILL.as_bytes());
+        }
+        let rest = size.saturating_sub(out.len() + parts);
+        if rest > 2 {
+            out.extend(std::iter::repeat_n(b'-', rest - 2));
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+/// The subject with the token, as encoded words (RFC 2047) when it is not ASCII.
+fn subject(token: &Token, text: &str) -> String {
+    if text.is_ascii() && !text.contains(char::is_control) {
+        return format!("[mailtrace {token}] {text}");
+    }
+    let mut out = format!("[mailtrace {token}]");
+    let chars: Vec<char> = text.chars().filter(|c| !c.is_control()).collect();
+    for piece in chars.chunks(10) {
+        let piece: String = piece.iter().collect();
+        let _ = write!(out, "\r\n =?UTF-8?B?{}?=", BASE64.encode(piece.as_bytes()));
+    }
+    out
+}
+
+/// Line ends made CR LF; as it is when it is plain ASCII with short lines, else base64.
+fn encode_text(text: &[u8]) -> (&'static str, Vec<u8>, &'static str) {
+    let mut lines = Vec::with_capacity(text.len() + 64);
+    let mut longest = 0;
+    let unix = text
+        .split(|b| *b == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut unix = unix.peekable();
+    while let Some(line) = unix.next() {
+        if unix.peek().is_none() && line.is_empty() {
+            break;
+        }
+        longest = longest.max(line.len());
+        lines.extend_from_slice(line);
+        lines.extend_from_slice(b"\r\n");
+    }
+    let plain = text.is_ascii() && !text.contains(&0) && longest <= LONGEST_LINE;
+    let charset = match (text.is_ascii(), std::str::from_utf8(text).is_ok()) {
+        (true, _) => "us-ascii",
+        (_, true) => "utf-8",
+        _ => "unknown-8bit",
+    };
+    if plain {
+        ("7bit", lines, charset)
+    } else {
+        ("base64", base64_lines(&lines), charset)
+    }
+}
+
+fn base64_lines(octets: &[u8]) -> Vec<u8> {
+    let encoded = BASE64.encode(octets);
+    let mut out = Vec::with_capacity(encoded.len() + encoded.len() / 38 + 2);
+    for line in encoded.as_bytes().chunks(ENCODED_LINE) {
+        out.extend_from_slice(line);
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+/// Turns letters back that stand one further, so that neither this file nor the program itself is
+/// taken for what it makes.
+fn back(shifted: &[&[u8]]) -> Vec<u8> {
+    let letters = shifted.iter().flat_map(|piece| black_box(*piece));
+    letters.map(|letter| letter - 1).collect()
+}
+
+/// The EICAR test file.
+fn eicar() -> Vec<u8> {
+    back(&[
+        b"Y6P\"Q&ABQ\\5]Q[Y65)Q_*8DD*8~%",
+        b"FJDBS.TUBOEBSE.BOUJWJSVT.UFTU.GJMF\"%I,I+",
+    ])
+}
+
+/// The GTUBE line.
+fn gtube() -> Vec<u8> {
+    back(&[
+        b"YKT+D5KECRBEO2/OTCO4+3JEOFO+HU",
+        b"VCF.TUBOEBSE.BOUJ.VCF.UFTU.FNBJM+D/45Y",
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn draft() -> Draft {
+        Draft {
+            token: Token::of("mt-abcdefghijklmnopqrst"),
+            host: "h.test".to_string(),
+            from: "a@h.test".to_string(),
+            to: vec!["b@x.test".to_string()],
+            subject: "a test".to_string(),
+            body: None,
+            fields: Vec::new(),
+            attachments: Vec::new(),
+            eicar: false,
+            gtube: false,
+            size: None,
+            now: DateTime::from_timestamp(1_000_000_000, 0).unwrap(),
+        }
+    }
+
+    fn text(draft: &Draft) -> String {
+        String::from_utf8(draft.write().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_token_stands_in_five_places_and_the_lines_are_right() {
+        let message = text(&draft());
+        assert_eq!(message.matches("mt-abcdefghijklmnopqrst").count(), 4);
+        assert!(!message.replace("\r\n", "").contains(['\r', '\n']));
+        assert!(message.contains("Date: Sun, 9 Sep 2001 01:46:40 +0000\r\n"));
+        assert!(message.contains("Auto-Submitted: auto-generated\r\n"));
+        assert!(message.is_ascii());
+    }
+
+    #[test]
+    fn a_field_of_the_user_takes_the_place_of_ours_and_none_breaks_the_header() {
+        let mut with = draft();
+        with.fields = vec![
+            ("from".to_string(), "Me <me@h.test>".to_string()),
+            ("X-Mine".to_string(), "1".to_string()),
+        ];
+        let message = text(&with);
+        assert!(message.contains("from: Me <me@h.test>\r\n"), "{message}");
+        assert!(!message.contains("From: <a@h.test>"));
+        for (name, value) in [("X", "a\r\nBcc: x"), ("X Y", "a"), ("", "a"), ("X:", "b")] {
+            with.fields = vec![(name.to_string(), value.to_string())];
+            assert!(matches!(with.write(), Err(BadDraft::Field(_))), "{name}");
+        }
+        let mut with = draft();
+        with.to = vec!["x@y>\r\nBcc: z@y".to_string()];
+        assert!(matches!(with.write(), Err(BadDraft::Address(_))));
+    }
+
+    #[test]
+    fn what_is_attached_comes_out_as_it_went_in() {
+        let mut with = draft();
+        with.body = Some("Grüße\n".as_bytes().to_vec());
+        with.attachments = vec![Attachment {
+            name: "a\"b\r\n.bin".to_string(),
+            media: "application/x-test".to_string(),
+            content: (0..=255).collect(),
+        }];
+        let message = with.write().unwrap();
+        let parsed = mail_parser::MessageParser::default()
+            .parse(&message)
+            .unwrap();
+        assert_eq!(parsed.body_text(0).unwrap(), "Grüße\r\n");
+        let part = parsed.attachment(0).unwrap();
+        assert_eq!(part.contents(), (0..=255).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn a_size_is_met_to_the_octet() {
+        for size in [2000, 2001, 2072, 10_000] {
+            let mut with = draft();
+            with.size = Some(size);
+            assert_eq!(with.write().unwrap().len(), size);
+        }
+    }
+
+    #[test]
+    fn the_test_strings_are_those_that_filters_know() {
+        use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+        let eicar = eicar();
+        assert_eq!(eicar.len(), 68);
+        let sum = digest(&SHA1_FOR_LEGACY_USE_ONLY, &eicar);
+        assert_eq!(
+            data_encoding::HEXLOWER.encode(sum.as_ref()),
+            "3395856ce81f2b7382dee72602f798b642f14140"
+        );
+        let gtube = String::from_utf8(gtube()).unwrap();
+        assert_eq!(gtube.len(), 68);
+        assert!(gtube.starts_with("XJS*C4JD") && gtube.ends_with("-UBE-TEST-EMAIL*C.34X"));
+    }
+}

@@ -1,0 +1,453 @@
+//! Hands a message to one server and keeps every word of it: connection, greeting, EHLO, TLS,
+//! login, envelope, message, farewell.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::check::{Roots, TlsMode};
+use crate::smtp::command::{MailParameters, RcptParameters};
+use crate::smtp::sasl::{Credentials, Dialogue, Mechanism};
+use crate::smtp::tls::{Opinion, Session};
+use crate::smtp::transcript::Exchange;
+use crate::smtp::{Client, Command, Deadlines, Failure, Reply, Stage};
+
+/// The port of TLS from the first byte (RFC 8314).
+const SUBMISSIONS: u16 = 465;
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its name; the address when it has none.
+    pub host: String,
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its port.
+    pub port: u16,
+}
+
+/// How to speak.
+#[derive(Debug, Clone)]
+pub struct Manner {
+    /// Our name in EHLO; `None` for the address of this end.
+    pub helo: Option<String>,
+    /// How to treat TLS.
+    pub tls: TlsMode,
+    /// Who logs in.
+    pub credentials: Option<Credentials>,
+    /// In which way, when the user chose one.
+    pub mechanism: Option<Mechanism>,
+    /// LMTP (RFC 2033).
+    pub lmtp: bool,
+    /// Whom to trust with certificates; `None`: they are not judged.
+    pub roots: Option<Arc<Roots>>,
+    /// How long to wait.
+    pub deadlines: Deadlines,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// What is handed over.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// The envelope sender, empty for the null sender.
+    pub from: String,
+    /// The recipients; none: the server is only tried, up to MAIL.
+    pub to: Vec<String>,
+    /// RET of RFC 3461.
+    pub ret: Option<&'static str>,
+    /// ENVID of RFC 3461.
+    pub envid: Option<String>,
+    /// NOTIFY of RFC 3461.
+    pub notify: Option<String>,
+    /// The message.
+    pub message: Vec<u8>,
+}
+
+/// What became of one recipient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fate {
+    /// The address.
+    pub address: String,
+    /// The step that decided.
+    pub stage: Stage,
+    /// The reply that decided.
+    pub reply: Option<Reply>,
+    /// How it broke off, when no reply decided.
+    pub broke: Option<String>,
+    /// The message was out and the answer never came: it may have been taken.
+    pub uncertain: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Handed {
+    /// The server.
+    pub place: Place,
+    /// Every word.
+    pub steps: Vec<Exchange>,
+    /// What TLS was like.
+    pub session: Option<Session>,
+    /// What the certificate is worth.
+    pub opinion: Option<Opinion>,
+    /// STARTTLS was offered, or TLS came first.
+    pub tls_offered: bool,
+    /// Why there is no TLS.
+    pub tls_error: Option<String>,
+    /// One for each recipient, in their order.
+    pub fates: Vec<Fate>,
+    /// The reply that ended it before any recipient was asked about.
+    pub refusal: Option<(Stage, Reply)>,
+    /// How it broke.
+    pub failure: Option<Failure>,
+    /// Why we broke it off ourselves.
+    pub gave_up: Option<String>,
+    /// The server can tell of successes and failures as we ask it to (RFC 3461).
+    pub dsn: bool,
+}
+
+impl Handed {
+    fn new(place: &Place) -> Self {
+        Self {
+            place: place.clone(),
+            steps: Vec::new(),
+            session: None,
+            opinion: None,
+            tls_offered: false,
+            tls_error: None,
+            fates: Vec::new(),
+            refusal: None,
+            failure: None,
+            gave_up: None,
+            dsn: false,
+        }
+    }
+
+    /// The reply to the end of the message.
+    pub fn dot(&self) -> Option<&Reply> {
+        let mut steps = self.steps.iter().rev();
+        let dot = steps.find(|step| step.stage == Stage::Dot && step.reply.is_some());
+        dot.and_then(|step| step.reply.as_ref())
+    }
+
+    /// Whether another server of the same recipients may be tried: nothing was said about them
+    /// yet (RFC 5321 section 5.1).
+    pub fn may_try_next(&self) -> bool {
+        let before = |stage: Stage| matches!(stage, Stage::Connect | Stage::Banner | Stage::Ehlo);
+        let closing = |(stage, reply): &(Stage, Reply)| reply.code == 421 || before(*stage);
+        let sent = self.fates.iter().any(|f| f.uncertain || f.reply.is_some());
+        !sent && (self.failure.is_some() || self.refusal.as_ref().is_some_and(closing))
+    }
+}
+
+/// How a conversation ended before its end.
+enum End {
+    Broke(Failure),
+    Refused(Stage, Reply),
+    GaveUp(String),
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Broke(failure)
+    }
+}
+
+/// Hands a letter over.
+pub async fn hand_over(place: &Place, letter: &Letter, manner: &Manner) -> Handed {
+    let mut handed = Handed::new(place);
+    let at = SocketAddr::new(place.ip, place.port);
+    let mut client = Client::new(at, manner.deadlines.clone());
+    let outcome = talk(&mut client, letter, manner, &mut handed).await;
+    // After a failure there is nobody to say goodbye to.
+    client.quit().await;
+    handed.steps.append(&mut client.transcript.exchanges);
+    match outcome {
+        Ok(()) => {}
+        Err(End::Refused(stage, reply)) => handed.refusal = Some((stage, reply)),
+        Err(End::GaveUp(why)) => handed.gave_up = Some(why),
+        Err(End::Broke(failure)) => {
+            if let Failure::Tls { trouble, .. } = &failure {
+                handed.tls_error = Some(trouble.to_string());
+            }
+            handed.failure = Some(failure);
+        }
+    }
+    settle(&mut handed, letter);
+    handed
+}
+
+/// Gives everybody a fate who has none yet: that of the whole.
+fn settle(handed: &mut Handed, letter: &Letter) {
+    let known: Vec<String> = handed.fates.iter().map(|f| f.address.clone()).collect();
+    let (stage, reply) = match &handed.refusal {
+        Some((stage, reply)) => (*stage, Some(reply.clone())),
+        None => (
+            handed.steps.last().map_or(Stage::Connect, |s| s.stage),
+            None,
+        ),
+    };
+    let broke = handed
+        .failure
+        .as_ref()
+        .map(ToString::to_string)
+        .or(handed.gave_up.clone());
+    for address in letter.to.iter().filter(|to| !known.contains(to)) {
+        handed.fates.push(Fate {
+            address: address.clone(),
+            stage,
+            reply: reply.clone(),
+            broke: broke.clone(),
+            uncertain: false,
+        });
+    }
+    let place = |fate: &Fate| letter.to.iter().position(|to| *to == fate.address);
+    handed.fates.sort_by_key(place);
+}
+
+fn our_name(client: &Client, manner: &Manner) -> String {
+    match (&manner.helo, client.local.map(|l| l.ip().to_canonical())) {
+        (Some(name), _) => name.clone(),
+        (None, Some(IpAddr::V6(ip))) => format!("[IPv6:{ip}]"),
+        (None, Some(ip)) => format!("[{ip}]"),
+        (None, None) => "[127.0.0.1]".to_string(),
+    }
+}
+
+async fn greet(client: &mut Client, manner: &Manner) -> Result<(), End> {
+    let name = our_name(client, manner);
+    let mut reply = if manner.lmtp {
+        client.lhlo(&name).await?
+    } else {
+        client.ehlo(&name).await?
+    };
+    // RFC 5321 section 3.2: a server that does not know EHLO may know HELO.
+    if !manner.lmtp && matches!(reply.code, 500 | 501 | 502 | 504) {
+        reply = client.say(Stage::Ehlo, &Command::Helo(&name)).await?;
+    }
+    if reply.is_positive() {
+        return Ok(());
+    }
+    Err(End::Refused(Stage::Ehlo, reply))
+}
+
+async fn talk(
+    client: &mut Client,
+    letter: &Letter,
+    manner: &Manner,
+    handed: &mut Handed,
+) -> Result<(), End> {
+    client.connect().await?;
+    let implicit = match manner.tls {
+        TlsMode::Implicit => true,
+        TlsMode::Auto => handed.place.port == SUBMISSIONS,
+        TlsMode::Required | TlsMode::None => false,
+    };
+    if implicit {
+        handed.tls_offered = true;
+        client.implicit_tls(&handed.place.host).await?;
+        trust(client, manner, handed)?;
+    }
+    let banner = client.banner().await?;
+    if !banner.is_positive() {
+        return Err(End::Refused(Stage::Banner, banner));
+    }
+    greet(client, manner).await?;
+    encrypt(client, manner, handed).await?;
+    log_in(client, manner, &handed.place).await?;
+    let has = |client: &Client, word: &str| client.extensions.as_ref().is_some_and(|e| e.has(word));
+    handed.dsn = has(client, "DSN");
+    transact(client, letter, manner, handed).await
+}
+
+/// Keeps what TLS was like; where it is required, the certificate has to be right.
+fn trust(client: &Client, manner: &Manner, handed: &mut Handed) -> Result<(), End> {
+    let Some(session) = client.session.clone() else {
+        return Ok(());
+    };
+    let Some(roots) = &manner.roots else {
+        handed.session = Some(session);
+        return Ok(());
+    };
+    let opinion = roots.judge(&session, &handed.place.host, manner.now);
+    let good = opinion.name_ok && opinion.chain.is_ok();
+    let why = match &opinion.chain {
+        Err(fault) => format!("the certificate {}", fault.words()),
+        Ok(()) => format!("the certificate is not for {}", handed.place.host),
+    };
+    handed.session = Some(session);
+    handed.opinion = Some(opinion);
+    if manner.tls == TlsMode::Required && !good {
+        handed.tls_error = Some(why.clone());
+        return Err(End::GaveUp(format!(
+            "TLS is required, and {why}; give --ca-file, or --tls auto to take it all the same"
+        )));
+    }
+    Ok(())
+}
+
+async fn encrypt(client: &mut Client, manner: &Manner, handed: &mut Handed) -> Result<(), End> {
+    if client.is_encrypted() {
+        return Ok(());
+    }
+    let offered = client.extensions.as_ref();
+    handed.tls_offered = offered.is_some_and(|e| e.has("STARTTLS"));
+    match (manner.tls, handed.tls_offered) {
+        (TlsMode::Required, false) => {
+            return Err(End::GaveUp(
+                "TLS is required, and the server does not offer it".to_string(),
+            ));
+        }
+        (TlsMode::Auto | TlsMode::Required, true) => {}
+        _ => return Ok(()),
+    }
+    let reply = client.starttls(&handed.place.host).await?;
+    if !client.is_encrypted() {
+        handed.tls_error = Some(format!("STARTTLS is answered with {reply}"));
+        if manner.tls == TlsMode::Required {
+            return Err(End::Refused(Stage::StartTls, reply));
+        }
+        return Ok(());
+    }
+    trust(client, manner, handed)?;
+    greet(client, manner).await
+}
+
+async fn log_in(client: &mut Client, manner: &Manner, place: &Place) -> Result<(), End> {
+    let Some(credentials) = &manner.credentials else {
+        return Ok(());
+    };
+    let offered = client.extensions.as_ref();
+    let offered = offered.map(|e| e.mechanisms()).unwrap_or_default();
+    let binding = client.channel_binding();
+    // On this machine a password in clear is seen by nobody else.
+    let safe = client.is_encrypted() || place.ip.to_canonical().is_loopback();
+    let chosen = match manner.mechanism {
+        Some(forced) if forced.shows_secret() && !safe => {
+            return Err(End::GaveUp(format!(
+                "{} would show the password in clear; use TLS",
+                forced.name()
+            )));
+        }
+        Some(forced) => Some(forced),
+        None => Mechanism::choose(&offered, credentials, safe, binding.is_some()),
+    };
+    let Some(mechanism) = chosen else {
+        let why = if offered.is_empty() {
+            "the server offers no login here; is it the submission port (587, 465)?".to_string()
+        } else {
+            format!(
+                "the server offers no way to log in that would not show the password ({})",
+                offered.join(", ")
+            )
+        };
+        return Err(End::GaveUp(why));
+    };
+    let server = (place.host.as_str(), place.port);
+    let dialogue = Dialogue::new(mechanism, credentials, server, binding);
+    let mut dialogue = dialogue.map_err(|error| End::GaveUp(error.to_string()))?;
+    match client.authenticate(&mut dialogue).await {
+        Ok(reply) if reply.code == 235 => Ok(()),
+        Ok(reply) => Err(End::Refused(Stage::Auth, reply)),
+        Err(crate::smtp::sasl::Failure::Talk(failure)) => Err(End::Broke(failure)),
+        Err(error) => Err(End::GaveUp(error.to_string())),
+    }
+}
+
+/// MAIL, RCPT for each, DATA and the message.
+async fn transact(
+    client: &mut Client,
+    letter: &Letter,
+    manner: &Manner,
+    handed: &mut Handed,
+) -> Result<(), End> {
+    let extensions = client.extensions.clone().unwrap_or_default();
+    let dsn = handed.dsn;
+    let header = memchr::memmem::find(&letter.message, b"\r\n\r\n").unwrap_or(0);
+    let header = letter.message.get(..header).unwrap_or_default();
+    let addresses = letter.to.iter().chain([&letter.from]);
+    let utf8 = !header.is_ascii() || addresses.clone().any(|a| !a.is_ascii());
+    if utf8 && !extensions.has("SMTPUTF8") {
+        return Err(End::GaveUp(
+            "an address or the header is not ASCII, and the server does not take that (no SMTPUTF8)"
+                .to_string(),
+        ));
+    }
+    let parameters = MailParameters {
+        size: extensions
+            .has("SIZE")
+            .then_some(letter.message.len() as u64)
+            .filter(|_| !letter.to.is_empty()),
+        body: (!letter.message.is_ascii() && extensions.has("8BITMIME")).then_some("8BITMIME"),
+        smtputf8: utf8,
+        ret: letter.ret.filter(|_| dsn),
+        envid: letter.envid.as_deref().filter(|_| dsn),
+        ..MailParameters::default()
+    };
+    let mail = client
+        .say(Stage::Mail, &Command::Mail(&letter.from, parameters))
+        .await?;
+    if !mail.is_positive() {
+        return Err(End::Refused(Stage::Mail, mail));
+    }
+    if letter.to.is_empty() {
+        client.say(Stage::Rset, &Command::Rset).await?;
+        return Ok(());
+    }
+    let rcpt = |to| RcptParameters {
+        notify: letter.notify.as_deref().filter(|_| dsn),
+        orcpt: (dsn && letter.notify.is_some()).then_some(to),
+    };
+    let mut taken = Vec::new();
+    for to in &letter.to {
+        let command = Command::Rcpt(to, rcpt(to));
+        let reply = client.say(Stage::Rcpt, &command).await?;
+        if reply.is_positive() {
+            taken.push(to.clone());
+        } else {
+            handed.fates.push(fate(to, Stage::Rcpt, reply));
+        }
+    }
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let data = client.say(Stage::Data, &Command::Data).await?;
+    if !data.is_intermediate() {
+        return Err(End::Refused(Stage::Data, data));
+    }
+    let replies = if manner.lmtp { taken.len() } else { 1 };
+    match client.message(&letter.message, replies).await {
+        Ok(replies) => {
+            for (n, to) in taken.iter().enumerate() {
+                if let Some(reply) = replies.get(n).or(replies.first()) {
+                    handed.fates.push(fate(to, Stage::Dot, reply.clone()));
+                }
+            }
+            Ok(())
+        }
+        Err(failure) => {
+            // RFC 1047: all of it may have got there; nobody may send it again by himself.
+            for to in &taken {
+                handed.fates.push(Fate {
+                    address: to.clone(),
+                    stage: Stage::Dot,
+                    reply: None,
+                    broke: Some(failure.to_string()),
+                    uncertain: true,
+                });
+            }
+            Err(End::Broke(failure))
+        }
+    }
+}
+
+fn fate(to: &str, stage: Stage, reply: Reply) -> Fate {
+    Fate {
+        address: to.to_string(),
+        stage,
+        reply: Some(reply),
+        broke: None,
+        uncertain: false,
+    }
+}

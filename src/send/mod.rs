@@ -1,0 +1,13 @@
+//! Test messages: composed with a token, handed over with every word kept, waited for, and judged
+//! by what arrives or comes back.
+
+pub mod arrival;
+pub mod chain;
+pub mod compose;
+pub mod hand_over;
+pub mod round;
+pub mod sight;
+pub mod token;
+
+pub use round::{Outcome, Round, Status};
+pub use token::Token;
