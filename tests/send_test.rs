@@ -146,3 +146,43 @@ fn ctrl_c_leaves_nothing_behind() {
     assert!(matches!(status.code(), Some(130 | 1)), "{status:?}");
     assert_eq!(left(temp.path()), 0);
 }
+
+#[test]
+fn every_scenario_comes_back_and_is_explained_rightly() {
+    let started = Instant::now();
+    let run = mailtrace(["send-test", "--scenario", "all", "--json"]).run();
+    let took = started.elapsed();
+    let mut causes = std::collections::BTreeSet::new();
+    for line in run.stdout.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let scenario = &line["scenario"];
+        assert_eq!(scenario["right"], true, "{scenario}");
+        causes.insert(scenario["explained"].as_str().unwrap().to_string());
+    }
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert_eq!(causes.len(), 39, "every cause of the taxonomy: {causes:?}");
+    assert!(took < Duration::from_secs(60), "{took:?}");
+}
+
+#[test]
+fn a_scenario_ends_as_its_message_does() {
+    for (name, code, status) in [
+        ("user-unknown", 1, "bounced"),
+        ("over-quota", 3, "pending"),
+        ("login-required", 1, "not-waited"),
+        ("delivered", 0, "arrived"),
+    ] {
+        let (got, line) = json(&["--scenario", name]);
+        assert_eq!(
+            (got, &line["arrival"]["status"]),
+            (code, &Value::from(status)),
+            "{name}"
+        );
+        assert_eq!(line["scenario"]["name"], name);
+    }
+    let run = mailtrace(["send-test", "--scenario", "nonsense"]).run();
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("--scenario list"), "{}", run.stderr);
+    let list = mailtrace(["send-test", "--scenario", "list"]).run();
+    assert!(list.code == 0 && list.stdout.lines().count() > 39);
+}

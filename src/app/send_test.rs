@@ -1,6 +1,7 @@
 //! `mailtrace send-test`.
 
 mod content;
+mod scenarios;
 
 use std::future::Future;
 
@@ -35,7 +36,12 @@ pub(super) fn run(command: &SendTest, context: &Context) -> Exit {
 
 fn perform(command: &SendTest, context: &Context) -> Result<Exit, String> {
     let wish = content::wish(&command.content)?;
-    chain(command, wish, context)
+    match command.scenario.as_deref() {
+        Some("list") => Ok(scenarios::list(context)),
+        Some("all") => scenarios::all(command, context),
+        Some(name) => scenarios::one(name, command, &wish, context),
+        None => chain(command, &wish, context),
+    }
 }
 
 fn runtime() -> Result<Runtime, String> {
@@ -74,10 +80,10 @@ fn folder(command: &SendTest) -> Result<Folder, String> {
 }
 
 /// The road on this machine.
-fn chain(command: &SendTest, wish: Wish, context: &Context) -> Result<Exit, String> {
+fn chain(command: &SendTest, wish: &Wish, context: &Context) -> Result<Exit, String> {
     let folder = folder(command)?;
     let runtime = runtime()?;
-    let played = runtime.block_on(until_interrupt(play(&Plan::new(), folder.path(), &wish)));
+    let played = runtime.block_on(until_interrupt(play(&Plan::new(), folder.path(), wish)));
     runtime.shutdown_background();
     let Some(played) = played else {
         drop(folder);

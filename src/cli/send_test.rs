@@ -16,14 +16,20 @@ use crate::mta::mailboxes::octets;
 #[command(after_help = "\
 Examples:
   mailtrace send-test                      the road of a mail, in a second
+  mailtrace send-test --scenario over-quota
+  mailtrace send-test --scenario all       does mailtrace explain everything rightly?
   mailtrace send-test --gtube --keep /tmp/road
 
 Exit codes:
   0  accepted; with --wait: arrived
-  1  refused, or it bounced
+  1  refused, or it bounced; with --scenario all: an explanation is wrong
   2  wrong use, or a file could not be read
   3  not reachable, put off, or nothing came in time")]
 pub struct SendTest {
+    /// Let something go wrong on that road and explain what comes back; `list` shows what can,
+    /// `all` plays everything and checks every explanation
+    #[arg(long, value_name = "NAME|list|all")]
+    pub scenario: Option<String>,
     /// What the message says
     #[command(flatten)]
     pub content: Content,

@@ -84,8 +84,8 @@ impl Draft {
     pub fn message_id(&self) -> String {
         let own = self.fields.iter();
         let own = own.filter(|(name, _)| name.eq_ignore_ascii_case("Message-ID"));
-        let own = own.map(|(_, value)| value.trim_matches(['<', '>', ' ']).to_string());
-        own.last()
+        let mut own = own.map(|(_, value)| value.trim_matches(['<', '>', ' ']).to_string());
+        own.next_back()
             .unwrap_or_else(|| format!("{}@{}", self.token, self.host))
     }
 

@@ -11,7 +11,7 @@ use crate::smtp::command::{MailParameters, RcptParameters};
 use crate::smtp::sasl::{Credentials, Dialogue, Mechanism};
 use crate::smtp::tls::{Opinion, Session};
 use crate::smtp::transcript::Exchange;
-use crate::smtp::{Client, Command, Deadlines, Failure, Reply, Stage};
+use crate::smtp::{Client, Command, Deadlines, Extensions, Failure, Reply, Stage};
 
 /// The port of TLS from the first byte (RFC 8314).
 const SUBMISSIONS: u16 = 465;
@@ -256,8 +256,7 @@ async fn talk(
     greet(client, manner).await?;
     encrypt(client, manner, handed).await?;
     log_in(client, manner, &handed.place).await?;
-    let has = |client: &Client, word: &str| client.extensions.as_ref().is_some_and(|e| e.has(word));
-    handed.dsn = has(client, "DSN");
+    handed.dsn = client.extensions.as_ref().is_some_and(|e| e.has("DSN"));
     transact(client, letter, manner, handed).await
 }
 
@@ -319,7 +318,7 @@ async fn log_in(client: &mut Client, manner: &Manner, place: &Place) -> Result<(
         return Ok(());
     };
     let offered = client.extensions.as_ref();
-    let offered = offered.map(|e| e.mechanisms()).unwrap_or_default();
+    let offered = offered.map(Extensions::mechanisms).unwrap_or_default();
     let binding = client.channel_binding();
     // On this machine a password in clear is seen by nobody else.
     let safe = client.is_encrypted() || place.ip.to_canonical().is_loopback();

@@ -6,6 +6,7 @@ pub mod chain;
 pub mod compose;
 pub mod hand_over;
 pub mod round;
+pub mod scenario;
 pub mod sight;
 pub mod token;
 

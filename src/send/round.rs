@@ -9,7 +9,7 @@ use crate::bounce::explanation::{
     Action, Command as Step, Confidence, Evidence, Explanation, Recipient, Remote, Report,
 };
 use crate::route::Route;
-use crate::smtp::Stage;
+use crate::smtp::{Reply, Stage};
 
 use super::hand_over::{Fate, Handed};
 
@@ -111,8 +111,10 @@ pub struct Arrival {
     pub junk: bool,
     /// Which way it came.
     pub route: Option<Route>,
-    /// What filters and others did to it.
+    /// What was done to it on the way.
     pub changes: Vec<Note>,
+    /// The mark that a filter left on it.
+    pub marked: Option<String>,
     /// What came back about it, with the time.
     pub notices: Vec<(Duration, Explanation)>,
 }
@@ -196,7 +198,7 @@ impl Round {
 }
 
 fn outcome(handed: &Handed) -> Outcome {
-    let taken = |fate: &&Fate| fate.reply.as_ref().is_some_and(|r| r.is_positive());
+    let taken = |fate: &&Fate| fate.reply.as_ref().is_some_and(Reply::is_positive);
     let good = handed.fates.iter().filter(taken).count();
     if !handed.fates.is_empty() && good == handed.fates.len() {
         return Outcome::Accepted;
@@ -216,7 +218,7 @@ fn outcome(handed: &Handed) -> Outcome {
     if replies.peek().is_none() {
         return Outcome::NotSent;
     }
-    if replies.all(|reply| reply.is_permanent()) {
+    if replies.all(Reply::is_permanent) {
         Outcome::Rejected
     } else {
         Outcome::Deferred
@@ -241,7 +243,7 @@ const fn step(stage: Stage) -> Step {
 fn recipient(fate: &Fate, handed: &Handed) -> Recipient {
     let place = &handed.place;
     let said = fate.reply.as_ref().map(ToString::to_string);
-    let taken = fate.reply.as_ref().is_some_and(|r| r.is_positive());
+    let taken = fate.reply.as_ref().is_some_and(Reply::is_positive);
     let words = said.clone().or(fate.broke.clone()).unwrap_or_default();
     let (host, ip) = (&place.host, place.ip);
     let line = match &said {

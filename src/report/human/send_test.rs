@@ -9,7 +9,9 @@ use crate::report::human;
 use crate::report::human::explain::Detail;
 use crate::report::page::Page;
 use crate::report::painter::{Glyph, Painter, Style};
+use crate::report::table::Table;
 use crate::send::hand_over::Handed;
+use crate::send::scenario::{Played, Scenario};
 use crate::send::{Outcome, Round, Status};
 use crate::smtp::transcript::Exchange;
 
@@ -30,6 +32,8 @@ pub struct Look {
 const ROLE_AT: usize = 10;
 const HOST_AT: usize = 15;
 const TEXT_AT: usize = 31;
+/// Where the words of the list of scenarios begin.
+const LIST_AT: usize = 26;
 /// Lines of one reply that are shown without `-v`.
 const MOST_LINES: usize = 3;
 
@@ -56,6 +60,74 @@ pub fn round(what: &Round, look: Look) -> String {
     text.push_str(&evidence(what, look));
     text.push_str(&foot(what, look.paint));
     text
+}
+
+/// The names of all scenarios.
+pub fn scenarios(all: &[Scenario], paint: Painter) -> String {
+    let mut page = Page::new(paint);
+    for scenario in all {
+        page.put(Style::Strong, &scenario.name);
+        page.tab(LIST_AT)
+            .wrap(Style::Plain, LIST_AT, &scenario.what);
+    }
+    page.finish()
+}
+
+/// The screen of a scenario that was played.
+pub fn scenario(what: &Played, look: Look) -> String {
+    let mut page = Page::new(look.paint);
+    if look.detail != Detail::Brief {
+        page.wrap(Style::Dim, 0, &what.scenario.what);
+        page.end();
+    }
+    page.finish() + &round(&what.round, look)
+}
+
+/// The table of all scenarios.
+pub fn table(all: &[Played], took: Duration, paint: Painter) -> String {
+    let mut table = Table::new(
+        paint,
+        &[
+            "scenario",
+            "part",
+            "came back",
+            "expected",
+            "explained",
+            "took",
+        ],
+    );
+    for played in all {
+        let scenario = played.scenario;
+        table.row(&[
+            scenario.name.clone(),
+            scenario.at.to_uppercase(),
+            scenario.ends.word().to_string(),
+            scenario.causes.join(", "),
+            match (played.explained, played.right) {
+                (Some(cause), true) => format!("{cause}"),
+                (Some(cause), false) => format!("{cause} (wrong)"),
+                (None, _) => "nothing came (wrong)".to_string(),
+            },
+            seconds(played.round.took),
+        ]);
+    }
+    let wrong = all.iter().filter(|played| !played.right).count();
+    let mut page = Page::new(paint);
+    page.end();
+    let (style, glyph) = if wrong == 0 {
+        (Style::Good, Glyph::Check)
+    } else {
+        (Style::Bad, Glyph::Cross)
+    };
+    page.glyph(style, glyph).put(Style::Plain, " ");
+    let text = format!(
+        "{} of {} scenarios are explained rightly ({}).",
+        all.len() - wrong,
+        all.len(),
+        seconds(took)
+    );
+    page.wrap(Style::Strong, 2, &text);
+    table.finish() + &page.finish()
 }
 
 fn story(page: &mut Page, what: &Round) {

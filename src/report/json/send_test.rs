@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use crate::bounce::advice::Audience;
+use crate::bounce::cause::Cause;
 use crate::bounce::explanation::Explanation;
 use crate::check::Tls;
 use crate::send::hand_over::Handed;
 use crate::send::round::{Arrival, Event, Note};
+use crate::send::scenario::{Played, Scenario};
 use crate::send::{Outcome, Round};
 
 use super::check::{step, tls};
@@ -25,6 +27,41 @@ pub fn round(out: &mut String, what: &Round, audience: Audience) {
     object.id("error", None);
     object.end();
     out.push('\n');
+}
+
+/// Appends one line: a scenario that was played.
+pub fn scenario(out: &mut String, what: &Played, audience: Audience) {
+    let mut object = Object::new(out);
+    object
+        .id("schema", Some(SCHEMA))
+        .object("scenario", |object| {
+            about(object, what.scenario);
+            object
+                .id("explained", what.explained.map(Cause::id))
+                .truth("right", Some(what.right));
+        });
+    fill(&mut object, &what.round, audience);
+    object.id("error", None);
+    object.end();
+    out.push('\n');
+}
+
+/// Appends one line: a scenario that there is.
+pub fn listed(out: &mut String, scenario: &Scenario) {
+    let mut object = Object::new(out);
+    object.id("schema", Some("mailtrace/send-test-scenario/1"));
+    about(&mut object, scenario);
+    object.end();
+    out.push('\n');
+}
+
+fn about(object: &mut Object<'_>, scenario: &Scenario) {
+    object
+        .text("name", &scenario.name)
+        .text("what", &scenario.what)
+        .text("part", &scenario.at.to_uppercase())
+        .id("ends", Some(scenario.ends.word()))
+        .list("expected", &scenario.causes, |out, cause| text(out, cause));
 }
 
 /// Appends one line: a message that could not be sent for a reason on this side.

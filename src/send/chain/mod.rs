@@ -2,6 +2,7 @@
 //! its own name, queue and log, and a table of names in place of the DNS. A message goes through
 //! all of them over real SMTP and LMTP; what fails comes back as a real notice.
 
+mod answer;
 pub mod events;
 pub mod folder;
 pub mod plan;
@@ -41,6 +42,8 @@ pub struct Chain {
     dir: PathBuf,
     /// Where the MUA hands mail over.
     pub submission: SocketAddr,
+    /// Where the MFA takes mail.
+    pub mfa: SocketAddr,
     /// The password of [`USER`].
     pub password: String,
     stations: Vec<Running>,
@@ -137,6 +140,7 @@ impl Chain {
         Ok(Self {
             dir: dir.to_path_buf(),
             submission: SocketAddr::new(LOOPBACK.ip(), ports.submission),
+            mfa: SocketAddr::new(LOOPBACK.ip(), ports.mfa),
             password,
             stations,
             stop,

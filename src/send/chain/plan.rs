@@ -92,6 +92,17 @@ pub struct Station {
     pub is_down: bool,
 }
 
+/// What the recipient's side says when the message has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The recipient is away.
+    Vacation,
+    /// His filter wants the sender to confirm first.
+    Challenge,
+    /// He takes it for spam.
+    Complaint,
+}
+
 /// The whole chain, and what is sent through it.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -113,6 +124,8 @@ pub struct Plan {
     pub size: Option<usize>,
     /// What the MUA wants to be told of (NOTIFY).
     pub notify: Option<String>,
+    /// What the recipient's side says when the message has arrived.
+    pub answer: Option<Answer>,
 }
 
 impl Plan {
@@ -132,6 +145,7 @@ impl Plan {
             fields: Vec::new(),
             size: None,
             notify: None,
+            answer: None,
         }
     }
 
@@ -207,4 +221,4 @@ fn station(part: Part) -> Station {
 }
 
 /// How long a server of the chain waits for another.
-const WAIT: Duration = Duration::from_millis(1500);
+const WAIT: Duration = Duration::from_secs(1);

@@ -15,8 +15,8 @@ use crate::send::sight::{Sight, look};
 use crate::smtp::Deadlines;
 use crate::smtp::sasl::{Credentials, Secret};
 
-use super::plan::{Part, Plan, SENDER, USER};
-use super::{Broken, Chain, events};
+use super::plan::{Answer, Part, Plan, SENDER, USER};
+use super::{Broken, Chain, answer, events};
 
 /// How long a message may take at most.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -86,7 +86,7 @@ pub async fn play(plan: &Plan, dir: &Path, wish: &Wish) -> Result<Round, Broken>
             started,
             wants_both: wants,
         };
-        watch.wait(&mut round).await;
+        watch.wait(&mut round, plan.answer).await;
     } else {
         round.arrival.status = Status::NotWaited;
     }
@@ -165,7 +165,7 @@ struct Watch<'w> {
 }
 
 impl Watch<'_> {
-    async fn wait(&self, round: &mut Round) {
+    async fn wait(&self, round: &mut Round, mut answer: Option<Answer>) {
         let mut seen = Vec::new();
         round.arrival.status = Status::Pending;
         while self.started.elapsed() < LONGEST {
@@ -178,6 +178,10 @@ impl Watch<'_> {
                     }
                     if let Ok(message) = std::fs::read(&path) {
                         self.found(&message, &folder, round);
+                        let arrived = round.arrival.status == Status::Arrived;
+                        if let Some(answer) = answer.take_if(|_| arrived) {
+                            self.answer(answer, &message).await;
+                        }
                     }
                     seen.push(path);
                 }
@@ -189,6 +193,32 @@ impl Watch<'_> {
             }
             sleep(TICK).await;
         }
+    }
+
+    /// The recipient's side says something back.
+    async fn answer(&self, answer: Answer, message: &[u8]) {
+        let letter = Letter {
+            // RFC 3834 section 3.3: an answer must not be answered.
+            from: String::new(),
+            to: vec![SENDER.to_string()],
+            ret: None,
+            envid: None,
+            notify: None,
+            message: answer::write(answer, message, &self.draft.message_id()),
+        };
+        let at = self.chain.mfa;
+        let place = Place {
+            host: Part::Mfa.host().to_string(),
+            ip: at.ip(),
+            port: at.port(),
+        };
+        let manner = Manner {
+            helo: Some(Part::Mda.host().to_string()),
+            credentials: None,
+            ..manner(&Plan::new(), self.chain)
+        };
+        // When it is not taken, no answer comes, and that is what is told.
+        drop(hand_over(&place, &letter, &manner).await);
     }
 
     fn found(&self, message: &[u8], folder: &Path, round: &mut Round) {
