@@ -6,6 +6,7 @@ mod scenarios;
 use std::future::Future;
 
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::send_test::SendTest;
 use crate::config::Format;
@@ -44,21 +45,38 @@ fn perform(command: &SendTest, context: &Context) -> Result<Exit, String> {
     }
 }
 
-fn runtime() -> Result<Runtime, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.map_err(|error| {
-        let why = crate::config::reason(&error);
-        format!("no network can be used: {why}")
-    })
+/// Where things run, with Ctrl-C heard from now on: before there is anything to clean up.
+struct Stage {
+    runtime: Runtime,
+    interrupt: Signal,
 }
 
-/// Runs until it is done or somebody loses patience: then `None`.
-async fn until_interrupt<T>(work: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        done = work => Some(done),
-        _ = tokio::signal::ctrl_c() => None,
+impl Stage {
+    fn new() -> Result<Self, String> {
+        let failed = |error: std::io::Error| {
+            let why = crate::config::reason(&error);
+            format!("no network can be used: {why}")
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let entered = runtime.enter();
+        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        drop(entered);
+        Ok(Self { runtime, interrupt })
+    }
+
+    /// Runs until it is done or somebody loses patience: then `None`.
+    fn run<T>(mut self, work: impl Future<Output = T>) -> Option<T> {
+        let done = self.runtime.block_on(async {
+            tokio::select! {
+                done = work => Some(done),
+                _ = self.interrupt.recv() => None,
+            }
+        });
+        self.runtime.shutdown_background();
+        done
     }
 }
 
@@ -81,10 +99,9 @@ fn folder(command: &SendTest) -> Result<Folder, String> {
 
 /// The road on this machine.
 fn chain(command: &SendTest, wish: &Wish, context: &Context) -> Result<Exit, String> {
+    let stage = Stage::new()?;
     let folder = folder(command)?;
-    let runtime = runtime()?;
-    let played = runtime.block_on(until_interrupt(play(&Plan::new(), folder.path(), wish)));
-    runtime.shutdown_background();
+    let played = stage.run(play(&Plan::new(), folder.path(), wish));
     let Some(played) = played else {
         drop(folder);
         interrupted();

@@ -188,8 +188,7 @@ fn setup(id: &str, part: Part, plan: &mut Plan) -> Option<()> {
             // Ours would add its own guess.
             delivery.style = crate::mta::notify::Style::Postfix;
         }
-        // qmail says only what it was told, and not to which command.
-        "terse" => plan.station(Part::Msa).delivery.style = crate::mta::notify::Style::Qmail,
+        "murky" => plan.answer = Some(Answer::Murky),
         "greylist" => plan.station(part).settings.greylist = Some(Duration::from_secs(3600)),
         "no-login" => plan.login = false,
         "wrong-password" => plan.knows_password = false,

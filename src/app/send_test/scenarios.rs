@@ -13,7 +13,7 @@ use crate::report::{human, json};
 use crate::send::chain::play::Wish;
 use crate::send::scenario::{self, Played, Scenario};
 
-use super::{content, exit, folder, interrupted, look, runtime, until_interrupt};
+use super::{Stage, content, exit, folder, interrupted, look};
 
 /// The names of all.
 pub(super) fn list(context: &Context) -> Exit {
@@ -39,10 +39,9 @@ pub(super) fn one(
     let scenario = Scenario::named(name).ok_or_else(|| {
         format!("--scenario: there is no \"{name}\"; `--scenario list` shows all there are")
     })?;
+    let stage = Stage::new()?;
     let folder = folder(command)?;
-    let runtime = runtime()?;
-    let played = runtime.block_on(until_interrupt(scenario.play(folder.path(), wish)));
-    runtime.shutdown_background();
+    let played = stage.run(scenario.play(folder.path(), wish));
     let Some(played) = played else {
         drop(folder);
         interrupted();
@@ -69,12 +68,12 @@ pub(super) fn one(
 
 /// All of them, and whether every explanation is right.
 pub(super) fn all(command: &SendTest, context: &Context) -> Result<Exit, String> {
+    let stage = Stage::new()?;
     let folder = command
         .keep
         .is_some()
         .then(|| folder(command))
         .transpose()?;
-    let runtime = runtime()?;
     let started = Instant::now();
     let is_json = context.settings.values.format == Format::Json;
     let mut out = Output::new();
@@ -106,8 +105,7 @@ pub(super) fn all(command: &SendTest, context: &Context) -> Result<Exit, String>
         }
         None
     };
-    let ended = runtime.block_on(until_interrupt(work));
-    runtime.shutdown_background();
+    let ended = stage.run(work);
     let Some(ended) = ended else {
         drop(folder);
         interrupted();

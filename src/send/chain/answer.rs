@@ -36,6 +36,15 @@ pub(super) fn write(answer: Answer, message: &[u8], message_id: &str) -> Vec<u8>
             );
             text.into_bytes()
         }
+        Answer::Murky => {
+            let mut text = head("MAILER-DAEMON@mda.away.test", "Undeliverable mail");
+            text.push_str(&format!(
+                "Auto-Submitted: auto-replied\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n\
+                 Your message could not be delivered to the following recipient:\r\n\r\n\
+                 <{RECIPIENT}>\r\n\r\nIts Message-ID was <{message_id}>.\r\n"
+            ));
+            text.into_bytes()
+        }
         Answer::Complaint => {
             let mut text = head("abuse@away.test", "FW: a complaint about your mail");
             let returned = String::from_utf8_lossy(message).replace("\r\n", "\n");

@@ -99,6 +99,8 @@ pub enum Answer {
     Vacation,
     /// His filter wants the sender to confirm first.
     Challenge,
+    /// A program sends it back without a reason.
+    Murky,
     /// He takes it for spam.
     Complaint,
 }

@@ -78,7 +78,8 @@ pub async fn play(plan: &Plan, dir: &Path, wish: &Wish) -> Result<Round, Broken>
         .iter()
         .any(|one| one.reply_code.is_some_and(|code| code < 400))
     {
-        let wants = wish.both || notify.is_some_and(|n| n.contains("SUCCESS"));
+        let wants =
+            wish.both || plan.answer.is_some() || notify.is_some_and(|n| n.contains("SUCCESS"));
         let watch = Watch {
             chain: &chain,
             letter: &letter,
