@@ -141,10 +141,22 @@ pub(super) const fn stage(command: Command) -> Option<Cause> {
     })
 }
 
-/// The code that a cause would have had, for reports that name none.
-pub(super) fn derived(cause: Cause, permanent: Option<bool>) -> Option<EnhancedCode> {
+/// Programs whose reports say X.0.0 for everything that the other server gave no code for: their
+/// text alone, forwarded or pasted, must not seem to know more than their report.
+const UNDECIDED: [&str; 3] = ["exim", "courier", "opensmtpd"];
+
+/// The code that a report by this program would have had, for notices that name none.
+pub(super) fn derived(
+    cause: Cause,
+    permanent: Option<bool>,
+    dialect: Option<&str>,
+) -> Option<EnhancedCode> {
     use Cause as C;
+    let undecided = dialect.is_some_and(|dialect| UNDECIDED.contains(&dialect));
     let (subject, detail) = match cause {
+        C::Delivered => return EnhancedCode::new(2, 0, 0),
+        C::ChallengeResponse | C::AutoReply | C::AbuseReport => return None,
+        _ if undecided => (0, 0),
         C::UserUnknown => (1, 1),
         C::DomainUnknown => (1, 2),
         C::NoMailService => (1, 10),
@@ -170,8 +182,6 @@ pub(super) fn derived(cause: Cause, permanent: Option<bool>) -> Option<EnhancedC
         C::ServerError | C::ServerTemporaryFailure | C::DeliveryProgramFailed => (3, 0),
         C::Greylisted | C::Dnsbl | C::IpBlocked | C::RelayDenied | C::PolicyRejected => (7, 1),
         C::SpamContent | C::VirusDetected | C::ContentRejected => (7, 1),
-        C::Delivered => return EnhancedCode::new(2, 0, 0),
-        C::ChallengeResponse | C::AutoReply | C::AbuseReport => return None,
         C::Unknown => (0, 0),
     };
     let permanent = permanent.or(cause.usually_permanent())?;
@@ -214,8 +224,10 @@ mod tests {
 
     #[test]
     fn a_derived_code_has_the_class_of_the_outcome() {
-        let code = derived(Cause::OverQuota, Some(false)).unwrap();
+        let code = derived(Cause::OverQuota, Some(false), None).unwrap();
         assert_eq!(code.to_string(), "4.2.2");
-        assert_eq!(derived(Cause::AutoReply, None), None);
+        let code = derived(Cause::OverQuota, Some(false), Some("exim")).unwrap();
+        assert_eq!(code.to_string(), "4.0.0");
+        assert_eq!(derived(Cause::AutoReply, None, None), None);
     }
 }

@@ -33,7 +33,9 @@ pub fn judge(case: &Case<'_>) -> Judgement {
         }
         (Some(code), _) => Some((code, StatusFrom::Reply)),
         (None, Some(code)) => Some((code, StatusFrom::Report)),
-        (None, None) => codes::derived(cause, permanent).map(|code| (code, StatusFrom::Derived)),
+        (None, None) => {
+            codes::derived(cause, permanent, case.dialect).map(|code| (code, StatusFrom::Derived))
+        }
     };
     Judgement {
         cause,

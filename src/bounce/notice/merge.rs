@@ -63,10 +63,17 @@ pub(super) fn merge(mut machine: Vec<Draft>, prose: Vec<Draft>) -> Vec<Draft> {
     let mut matched = vec![false; machine.len()];
     for draft in prose {
         let names = [draft.address.as_deref(), draft.alias.as_deref()];
-        match machine
-            .iter()
-            .position(|m| names.iter().flatten().any(|n| m.is(n)))
-        {
+        // Many may come from one alias: who has the address itself goes before.
+        let same = |m: &Draft| match (&m.address, &draft.address) {
+            (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+            _ => false,
+        };
+        let found = machine.iter().position(same).or_else(|| {
+            machine
+                .iter()
+                .position(|m| names.iter().flatten().any(|n| m.is(n)))
+        });
+        match found {
             Some(i) => {
                 if let (Some(m), Some(done)) = (machine.get_mut(i), matched.get_mut(i)) {
                     m.merge(draft);

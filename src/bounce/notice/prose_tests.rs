@@ -92,3 +92,29 @@ fn notices_in_wordings_without_a_dialect_are_read() {
     wrong.dedup();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn two_members_of_one_alias_keep_their_own_words() {
+    let notice = "From: MAILER-DAEMON@mx.example.com\nTo: bob@example.org\nSubject: Undelivered Mail Returned to Sender\n\
+        MIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\n\
+        <ann@one.example> (expanded from <team@example.com>): host mx.one.example[192.0.2.1] said:\n    550 Unrouteable address (in reply to RCPT TO command)\n\n\
+        <kai@two.example> (expanded from <team@example.com>): host mx.two.example[192.0.2.2] said:\n    550 5.1.1 no such mailbox (in reply to RCPT TO command)\n\n\
+        --b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.com\n\n\
+        Final-Recipient: rfc822; ann@one.example\nOriginal-Recipient: rfc822;team@example.com\nAction: failed\nStatus: 5.0.0\n\n\
+        Final-Recipient: rfc822; kai@two.example\nOriginal-Recipient: rfc822;team@example.com\nAction: failed\nStatus: 5.1.1\n\n--b--\n";
+    let found = read(&open(notice.as_bytes())).unwrap();
+    let words = |i: usize| {
+        let quotes = &found.statements[i].quotes;
+        quotes
+            .iter()
+            .map(|q| q.text.as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert!(
+        words(0).contains("Unrouteable") && !words(0).contains("5.1.1"),
+        "{}",
+        words(0)
+    );
+    assert!(words(1).contains("no such mailbox"), "{}", words(1));
+}
