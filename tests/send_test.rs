@@ -186,3 +186,314 @@ fn a_scenario_ends_as_its_message_does() {
     let list = mailtrace(["send-test", "--scenario", "list"]).run();
     assert!(list.code == 0 && list.stdout.lines().count() > 39);
 }
+
+/// A server of ours with a mailbox for bob, as another process.
+struct Server {
+    child: std::process::Child,
+    at: String,
+    dir: tempfile::TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn server(flags: &[&str]) -> Server {
+    use std::io::BufRead;
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("word"), "wonderland\n").unwrap();
+    std::fs::create_dir(path("mail")).unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mailtrace"))
+        .args([
+            "serve",
+            "-q",
+            "--domain",
+            "example.test",
+            "--mailbox",
+            "bob",
+            "--mailbox",
+            "alice",
+        ])
+        .arg("--spool")
+        .arg(path("spool"))
+        .arg("--maildir")
+        .arg(path("mail"))
+        .arg("--user")
+        .arg(format!("alice:{}", path("word").display()))
+        .args(flags)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let out = child.stdout.take().unwrap();
+    std::io::BufReader::new(out).read_line(&mut line).unwrap();
+    let at = line.trim().rsplit(' ').next().unwrap().to_string();
+    Server { child, at, dir }
+}
+
+const LISTEN: &[&str] = &["--listen", "127.0.0.1:0"];
+
+#[test]
+fn a_message_that_is_sent_for_real_is_found_in_the_maildir() {
+    let server = server(LISTEN);
+    let bob = server.dir.path().join("mail/bob");
+    let bob = bob.to_str().unwrap();
+    let (code, line) = json(&[
+        &server.at,
+        "--to",
+        "bob@example.test",
+        "--from",
+        "alice@example.test",
+        "--wait-maildir",
+        bob,
+        "--wait",
+        "20",
+    ]);
+    assert_eq!(
+        (code, &line["arrival"]["status"]),
+        (0, &Value::from("arrived"))
+    );
+    assert_eq!(line["recipients"][0]["class"], "not-a-failure");
+    assert_eq!(
+        line["server"]["port"].to_string(),
+        server.at.rsplit(':').next().unwrap()
+    );
+    // Nothing is ever changed in it.
+    let again = Path::new(bob).join("new").read_dir().unwrap().count();
+    assert_eq!(again, 1);
+}
+
+#[test]
+fn several_recipients_meet_several_fates() {
+    let server = server(LISTEN);
+    let (code, line) = json(&[
+        &server.at,
+        "--to",
+        "bob@example.test",
+        "--to",
+        "nobody@example.test",
+        "--from",
+        "alice@example.test",
+    ]);
+    assert_eq!((code, &line["outcome"]), (1, &Value::from("partly")));
+    assert_eq!(line["recipients"][0]["cause"], "delivered");
+    assert_eq!(line["recipients"][1]["cause"], "user-unknown");
+    assert_eq!(line["recipients"][1]["smtp_command"], "RCPT");
+}
+
+#[test]
+fn without_a_recipient_the_server_is_only_tried() {
+    let server = server(LISTEN);
+    let (code, line) = json(&[&server.at]);
+    assert_eq!(
+        (code, &line["outcome"], &line["probe"]),
+        (0, &Value::from("not-sent"), &Value::from(true))
+    );
+    let sent: Vec<_> = line["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|s| s["sent"].as_str())
+        .collect();
+    assert!(
+        sent.iter().any(|s| s.starts_with("MAIL")) && !sent.contains(&"DATA"),
+        "{sent:?}"
+    );
+    let told = mailtrace(["send-test", &server.at]).run();
+    assert!(told.stdout.contains("Nothing was sent"), "{}", told.stdout);
+}
+
+#[test]
+fn a_login_works_and_its_password_is_nowhere_to_be_seen() {
+    let server = server(&["--submission", "127.0.0.1:0"]);
+    let file = server.dir.path().join("word");
+    for mechanism in ["PLAIN", "LOGIN", "SCRAM-SHA-256"] {
+        let run = mailtrace([
+            "send-test",
+            "-v",
+            &server.at,
+            "--to",
+            "bob@example.test",
+            "--auth-user",
+            "alice",
+            "--auth",
+            mechanism,
+        ])
+        .env("MAILTRACE_PASSWORD", "wonderland")
+        .run();
+        assert_eq!(run.code, 0, "{}", run.stdout);
+        let secret = ["wonderland", "d29uZGVybGFuZA", "AGFsaWNlAHdvbmRlcmxhbmQ"];
+        assert!(
+            !secret.iter().any(|s| run.stdout.contains(s)),
+            "{}",
+            run.stdout
+        );
+    }
+    let args = [
+        &server.at,
+        "--to",
+        "bob@example.test",
+        "--auth-user",
+        "alice",
+        "--auth-password-file",
+        file.to_str().unwrap(),
+    ];
+    assert_eq!(json(&args).0, 0);
+    std::fs::write(&file, "wrong\n").unwrap();
+    let (code, line) = json(&args);
+    assert_eq!(
+        (code, &line["recipients"][0]["cause"]),
+        (1, &Value::from("login-required"))
+    );
+    // There is no terminal here to ask at.
+    let run = mailtrace([
+        "send-test",
+        &server.at,
+        "--to",
+        "bob@example.test",
+        "--auth-user",
+        "alice",
+    ])
+    .run();
+    assert!(run.code == 2 || run.code == 1, "{}", run.stderr);
+}
+
+#[test]
+fn a_lost_answer_after_the_dot_is_uncertain_and_nothing_is_sent_again() {
+    let server = server(&["--listen", "127.0.0.1:0", "--fault", "dot=lose"]);
+    let (code, line) = json(&[
+        &server.at,
+        "--to",
+        "bob@example.test",
+        "--from",
+        "alice@example.test",
+        "--wait",
+        "6",
+    ]);
+    assert_eq!(
+        (code, &line["outcome"], &line["uncertain"]),
+        (3, &Value::from("failed"), &Value::from(true))
+    );
+    let mailbox = server.dir.path().join("mail/bob/new");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(mailbox.read_dir().map_or(0, Iterator::count) <= 1);
+}
+
+#[test]
+fn a_greylisting_server_is_asked_again_when_there_is_time() {
+    let server = server(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--fault",
+        "rcpt[for=3s]=451 4.7.1 <{}>: Greylisted, try again later",
+    ]);
+    let to = ["--to", "bob@example.test", "--from", "alice@example.test"];
+    let (code, line) = json(&[&[server.at.as_str()], &to[..]].concat());
+    assert_eq!((code, &line["outcome"]), (3, &Value::from("deferred")));
+    assert_eq!(line["recipients"][0]["cause"], "greylisted");
+    let (code, line) = json(&[&[server.at.as_str()], &to[..], &["--wait", "30"]].concat());
+    assert_eq!(
+        (code, &line["outcome"]),
+        (0, &Value::from("accepted")),
+        "{}",
+        line["notes"]
+    );
+}
+
+#[test]
+fn a_late_bounce_comes_to_the_receiver_and_is_explained() {
+    let port = {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        socket.local_addr().unwrap().port()
+    };
+    let route = format!("origin.test=127.0.0.1:{port}");
+    let over = "gone.test=127.0.0.1:1".to_string();
+    let server = server(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--relay-from",
+        "127.0.0.1",
+        "--route",
+        &route,
+        "--route",
+        &over,
+        "--expire-after",
+        "1s",
+        "--retry",
+        "1s",
+    ]);
+    let listen = format!("127.0.0.1:{port}");
+    let (code, line) = json(&[
+        &server.at,
+        "--to",
+        "x@gone.test",
+        "--from",
+        "me@origin.test",
+        "--listen",
+        &listen,
+        "--wait",
+        "30",
+    ]);
+    assert_eq!(
+        (code, &line["arrival"]["status"]),
+        (1, &Value::from("bounced")),
+        "{line}"
+    );
+    assert_eq!(
+        line["arrival"]["bounce"]["recipients"][0]["cause"],
+        "connection-failed"
+    );
+}
+
+#[test]
+fn the_mail_server_of_a_domain_is_found_and_a_domain_without_one_told() {
+    let (code, line) = json(&[
+        "--to",
+        "bob@[127.0.0.1]",
+        "--port",
+        "1",
+        "--from",
+        "a@b.test",
+    ]);
+    assert_eq!((code, &line["outcome"]), (3, &Value::from("failed")));
+    assert_eq!(line["recipients"][0]["cause"], "connection-failed");
+}
+
+#[test]
+fn many_messages_are_counted_and_their_times_spread() {
+    let server = server(LISTEN);
+    let (code, line) = json(&[&server.at, "--to", "bob@example.test", "--count", "50"]);
+    assert_eq!((code, &line["outcomes"]["accepted"]), (0, &Value::from(50)));
+    let rows = line["histogram"].as_array().unwrap();
+    let sum: u64 = rows.iter().map(|row| row["count"].as_u64().unwrap()).sum();
+    assert_eq!(sum, 50);
+    let run = mailtrace([
+        "send-test",
+        &server.at,
+        "--to",
+        "nobody@example.test",
+        "--count",
+        "5",
+    ])
+    .run();
+    assert_eq!(run.code, 1);
+    assert!(run.stdout.contains("5 × 550"), "{}", run.stdout);
+}
+
+#[test]
+fn what_is_for_real_sends_is_not_passed_over_on_the_road() {
+    for flag in [
+        &["--from", "a@b.test"][..],
+        &["--wait", "5"],
+        &["--tls", "none"],
+        &["--count", "3"],
+    ] {
+        let run = mailtrace([&["send-test"], flag].concat()).run();
+        assert_eq!(run.code, 2, "{flag:?}");
+        assert!(run.stderr.contains("real sends"), "{}", run.stderr);
+    }
+}

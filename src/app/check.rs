@@ -171,7 +171,7 @@ fn texts(given: &[String]) -> impl futures_util::Stream<Item = String> + use<> {
 }
 
 /// The full name of this machine, when it has one that others could know.
-fn own_name() -> Option<String> {
+pub(super) fn own_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let name = name.trim();
     let is_full = |name: &str| {

@@ -1,7 +1,9 @@
 //! `mailtrace send-test`.
 
 mod content;
+mod real;
 mod scenarios;
+mod secret;
 
 use std::future::Future;
 
@@ -22,6 +24,8 @@ use crate::send::{Outcome, Round, Status};
 use super::Context;
 use super::output::{Output, complain};
 
+/// What is told of the folders of a run.
+const CLEAN: &str = "nothing is left behind";
 /// What a shell shows for a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
@@ -37,11 +41,40 @@ pub(super) fn run(command: &SendTest, context: &Context) -> Exit {
 
 fn perform(command: &SendTest, context: &Context) -> Result<Exit, String> {
     let wish = content::wish(&command.content)?;
+    if command.server.is_some() || !command.to.is_empty() {
+        return real::run(command, wish, context);
+    }
+    misplaced(command)?;
     match command.scenario.as_deref() {
         Some("list") => Ok(scenarios::list(context)),
         Some("all") => scenarios::all(command, context),
         Some(name) => scenarios::one(name, command, &wish, context),
         None => chain(command, &wish, context),
+    }
+}
+
+/// What makes no sense on the road of this machine must not be passed over in silence.
+fn misplaced(command: &SendTest) -> Result<(), String> {
+    let (sending, waiting) = (&command.manner, &command.waiting);
+    let flags = [
+        ("--from", sending.from.is_some()),
+        ("--helo", sending.helo.is_some()),
+        ("--port", sending.port.is_some()),
+        ("--tls", sending.tls.is_some()),
+        ("--ca-file", sending.ca_file.is_some()),
+        ("--lmtp", sending.lmtp),
+        ("--dkim-key", sending.dkim_key.is_some()),
+        ("--wait", waiting.wait.is_some()),
+        ("--wait-maildir", !waiting.wait_maildir.is_empty()),
+        ("--wait-imap", waiting.wait_imap.is_some()),
+        ("--listen", waiting.listen.is_some()),
+        ("--count", command.count.is_some()),
+    ];
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(format!(
+            "{flag} is for real sends: give a SERVER or --to as well"
+        )),
+        None => Ok(()),
     }
 }
 
@@ -78,6 +111,13 @@ impl Stage {
         self.runtime.shutdown_background();
         done
     }
+
+    /// Runs what hears Ctrl-C itself.
+    fn run_to_the_end<T>(self, work: impl Future<Output = T>) -> T {
+        let done = self.runtime.block_on(work);
+        self.runtime.shutdown_background();
+        done
+    }
 }
 
 /// The folder of a run.
@@ -104,7 +144,7 @@ fn chain(command: &SendTest, wish: &Wish, context: &Context) -> Result<Exit, Str
     let played = stage.run(play(&Plan::new(), folder.path(), wish));
     let Some(played) = played else {
         drop(folder);
-        interrupted();
+        interrupted(CLEAN);
     };
     let mut round = played.map_err(|error| error.to_string())?;
     round.kept = folder.stays().map(std::path::Path::to_path_buf);
@@ -116,8 +156,8 @@ fn chain(command: &SendTest, wish: &Wish, context: &Context) -> Result<Exit, Str
 }
 
 /// Ends as a program does that Ctrl-C ended; everything of ours is cleaned up already.
-fn interrupted() -> ! {
-    complain("interrupted; nothing is left behind");
+fn interrupted(note: &str) -> ! {
+    complain(&format!("interrupted; {note}"));
     std::process::exit(INTERRUPTED)
 }
 

@@ -1,11 +1,15 @@
 //! The flags of `send-test`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 
+use crate::check::{Host, TlsMode};
+use crate::mta::address::Address;
 use crate::mta::mailboxes::octets;
+use crate::smtp::sasl::Mechanism;
 
 /// Send a test message and see what really happens
 ///
@@ -19,6 +23,9 @@ Examples:
   mailtrace send-test --scenario over-quota
   mailtrace send-test --scenario all       does mailtrace explain everything rightly?
   mailtrace send-test --gtube --keep /tmp/road
+  mailtrace send-test mx.example.net       how far does the server let us come?
+  mailtrace send-test --to bob@example.net --from me@example.org
+  mailtrace send-test smtp.example.org --auth-user me --to bob@example.net --wait-imap imaps://me@imap.example.org
 
 Exit codes:
   0  accepted; with --wait: arrived
@@ -26,6 +33,21 @@ Exit codes:
   2  wrong use, or a file could not be read
   3  not reachable, put off, or nothing came in time")]
 pub struct SendTest {
+    /// Hand the message to this server; without --to only try how far it lets us come
+    #[arg(value_name = "SERVER[:PORT]", value_parser = super::server, conflicts_with = "scenario")]
+    pub server: Option<(Host, Option<u16>)>,
+    /// Send it to this address (repeatable); without SERVER to the mail servers of its domain
+    #[arg(long, value_name = "ADDRESS", value_parser = address, conflicts_with = "scenario")]
+    pub to: Vec<String>,
+    /// How it is sent
+    #[command(flatten)]
+    pub manner: Manner,
+    /// Where it is waited for
+    #[command(flatten)]
+    pub waiting: Waiting,
+    /// Send so many messages and show the rate and how the times are spread
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub count: Option<u32>,
     /// Let something go wrong on that road and explain what comes back; `list` shows what can,
     /// `all` plays everything and checks every explanation
     #[arg(long, value_name = "NAME|list|all")]
@@ -34,8 +56,96 @@ pub struct SendTest {
     #[command(flatten)]
     pub content: Content,
     /// Keep messages, queues and logs of the run in this new folder
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["server", "to"])]
     pub keep: Option<PathBuf>,
+}
+
+/// How it is sent.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sending")]
+pub struct Manner {
+    /// The sender, `<>` for none; bounces go there (default: you at the name of this machine)
+    #[arg(long, value_name = "ADDRESS", value_parser = sender)]
+    pub from: Option<String>,
+    /// Say this name in EHLO (default: the full name of this machine, else its address)
+    #[arg(long, value_name = "NAME")]
+    pub helo: Option<String>,
+    /// Use this port of the mail servers (default: 25; with a login 587)
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// How to treat TLS
+    #[arg(long, value_name = "MODE", value_parser = super::words::<TlsMode>())]
+    pub tls: Option<TlsMode>,
+    /// Trust the certificates of this PEM file instead of the system's
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// Speak LMTP
+    #[arg(long)]
+    pub lmtp: bool,
+    /// Log in under this name; the password is asked for, or comes from MAILTRACE_PASSWORD
+    #[arg(long, value_name = "NAME", requires = "server")]
+    pub auth_user: Option<String>,
+    /// Take the password from the first line of this file
+    #[arg(long, value_name = "FILE", requires = "auth_user", value_hint = ValueHint::FilePath)]
+    pub auth_password_file: Option<PathBuf>,
+    /// Log in this way, such as PLAIN or SCRAM-SHA-256 (default: the best that is offered)
+    #[arg(long, value_name = "MECHANISM", requires = "auth_user", value_parser = mechanism)]
+    pub auth: Option<Mechanism>,
+    /// Sign the message (DKIM) with this private key, PEM
+    #[arg(long, value_name = "FILE", requires = "dkim_selector", value_hint = ValueHint::FilePath)]
+    pub dkim_key: Option<PathBuf>,
+    /// The selector of the key
+    #[arg(long, value_name = "NAME", requires = "dkim_key")]
+    pub dkim_selector: Option<String>,
+    /// The domain that signs (default: that of the sender)
+    #[arg(long, value_name = "DOMAIN", requires = "dkim_key")]
+    pub dkim_domain: Option<String>,
+}
+
+/// Where it is waited for.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Waiting")]
+pub struct Waiting {
+    /// Wait so long for the message or what is told about it; ask again who says \"later\"
+    /// (default: 60 with a place to look into, else not at all)
+    #[arg(long, value_name = "SECONDS", value_parser = super::seconds)]
+    pub wait: Option<f64>,
+    /// Look into this Maildir and its folders (repeatable)
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub wait_maildir: Vec<PathBuf>,
+    /// Look into this mailbox: imaps://user@host/folder, or imap:// for STARTTLS; the password is
+    /// asked for, or comes from MAILTRACE_IMAP_PASSWORD
+    #[arg(long, value_name = "URL", value_parser = imap)]
+    pub wait_imap: Option<ImapUrl>,
+    /// Take the password of the mailbox from the first line of this file
+    #[arg(long, value_name = "FILE", requires = "wait_imap", value_hint = ValueHint::FilePath)]
+    pub wait_imap_password_file: Option<PathBuf>,
+    /// Receive mail to the addresses of the test, and nothing else, at this address
+    #[arg(long, value_name = "IP:PORT")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// A mailbox on an IMAP server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ImapUrl {
+    /// TLS from the first octet.
+    pub implicit: bool,
+    /// Who logs in.
+    pub user: String,
+    /// His password, when it stands there.
+    pub password: Option<String>,
+    /// The server.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+    /// The folder.
+    pub folder: String,
+}
+
+impl std::fmt::Debug for ImapUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ImapUrl {{ {}@{}:{} }}", self.user, self.host, self.port)
+    }
 }
 
 /// What the message says.
@@ -74,6 +184,87 @@ pub struct Content {
     pub envid: Option<String>,
 }
 
+fn address(text: &str) -> Result<String, String> {
+    let bare = text.trim();
+    let bare = bare
+        .strip_prefix('<')
+        .and_then(|t| t.strip_suffix('>'))
+        .unwrap_or(bare);
+    let good = Address::parse(bare).is_ok_and(|address| address.domain.is_some());
+    if good {
+        Ok(bare.to_string())
+    } else {
+        Err("write a mail address, such as bob@example.net".to_string())
+    }
+}
+
+fn sender(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "<>" | "" => Ok(String::new()),
+        other => address(other),
+    }
+}
+
+fn mechanism(text: &str) -> Result<Mechanism, String> {
+    Mechanism::from_name(text).ok_or_else(|| {
+        let all: Vec<_> = Mechanism::ALL.iter().map(|m| m.name()).collect();
+        format!("there are {}", all.join(", "))
+    })
+}
+
+/// `imaps://user[:password]@host[:port][/folder]`; `%40` and the like are undone.
+fn imap(text: &str) -> Result<ImapUrl, String> {
+    let bad = || "write imaps://user@host/folder".to_string();
+    let (scheme, rest) = text.split_once("://").ok_or_else(bad)?;
+    let implicit = match scheme.to_ascii_lowercase().as_str() {
+        "imaps" => true,
+        "imap" => false,
+        _ => return Err(bad()),
+    };
+    let (place, folder) = rest.split_once('/').unwrap_or((rest, ""));
+    let (who, server) = place.rsplit_once('@').ok_or_else(bad)?;
+    let (user, password) = match who.split_once(':') {
+        Some((user, password)) => (user, Some(unescape(password).ok_or_else(bad)?)),
+        None => (who, None),
+    };
+    let (host, port) = super::server(server)?;
+    let user = unescape(user)
+        .filter(|user| !user.is_empty())
+        .ok_or_else(bad)?;
+    let folder = unescape(folder.trim_end_matches('/')).ok_or_else(bad)?;
+    if folder.contains(char::is_control) || user.contains(char::is_control) {
+        return Err(bad());
+    }
+    Ok(ImapUrl {
+        implicit,
+        user,
+        password,
+        host,
+        port: port.unwrap_or(if implicit { 993 } else { 143 }),
+        folder: if folder.is_empty() {
+            "INBOX".to_string()
+        } else {
+            folder
+        },
+    })
+}
+
+/// Undoes `%40` (RFC 3986 section 2.1).
+fn unescape(text: &str) -> Option<String> {
+    let mut octets = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(octet) = rest.next() {
+        if octet != b'%' {
+            octets.push(octet);
+            continue;
+        }
+        let digits = [rest.next()?, rest.next()?];
+        let digits = std::str::from_utf8(&digits).ok()?;
+        octets.push(u8::from_str_radix(digits, 16).ok()?);
+    }
+    String::from_utf8(octets).ok()
+}
+
 fn field(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write 'Name: value'")?;
     let good = |c: char| c.is_ascii_graphic() && c != ':';
@@ -107,4 +298,47 @@ fn ret() -> impl TypedValueParser<Value = &'static str> {
         "full" => "FULL",
         _ => "HDRS",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mailboxes_are_read_as_curl_writes_them() {
+        let url = imap("imaps://a%40b.test:p%3aw@[127.0.0.1]:1993/Sent%20Mail").unwrap();
+        assert_eq!(
+            (url.user.as_str(), url.password.as_deref()),
+            ("a@b.test", Some("p:w"))
+        );
+        assert_eq!(
+            (url.port, url.folder.as_str(), url.implicit),
+            (1993, "Sent Mail", true)
+        );
+        let url = imap("imap://bob@mail.example.net").unwrap();
+        assert_eq!(
+            (url.port, url.folder.as_str(), url.implicit),
+            (143, "INBOX", false)
+        );
+        for bad in [
+            "http://a@b",
+            "imaps://host",
+            "imaps://@host",
+            "imaps://a@host/%0d",
+            "imaps://a@:1",
+            "a",
+        ] {
+            assert!(imap(bad).is_err(), "{bad}");
+        }
+        assert!(!format!("{url:?}").contains("pw"));
+    }
+
+    #[test]
+    fn addresses_cannot_break_the_dialogue() {
+        assert_eq!(address("<bob@example.net>").unwrap(), "bob@example.net");
+        for bad in ["bob", "a@b\r\nRSET", "a b@c.test", "", "<>"] {
+            assert!(address(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(sender("<>").unwrap(), "");
+    }
 }

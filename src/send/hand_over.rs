@@ -124,6 +124,17 @@ impl Handed {
         }
     }
 
+    /// Nobody could be asked.
+    pub fn nowhere(letter: &Letter) -> Self {
+        let mut handed = Self::new(&Place {
+            host: String::new(),
+            ip: IpAddr::from([0, 0, 0, 0]),
+            port: 0,
+        });
+        settle(&mut handed, letter);
+        handed
+    }
+
     /// The reply to the end of the message.
     pub fn dot(&self) -> Option<&Reply> {
         let mut steps = self.steps.iter().rev();
@@ -183,10 +194,7 @@ fn settle(handed: &mut Handed, letter: &Letter) {
     let known: Vec<String> = handed.fates.iter().map(|f| f.address.clone()).collect();
     let (stage, reply) = match &handed.refusal {
         Some((stage, reply)) => (*stage, Some(reply.clone())),
-        None => (
-            handed.steps.last().map_or(Stage::Connect, |s| s.stage),
-            None,
-        ),
+        None => (reached(&handed.steps), None),
     };
     let broke = handed
         .failure
@@ -204,6 +212,12 @@ fn settle(handed: &mut Handed, letter: &Letter) {
     }
     let place = |fate: &Fate| letter.to.iter().position(|to| *to == fate.address);
     handed.fates.sort_by_key(place);
+}
+
+/// The last step before the farewell.
+fn reached(steps: &[Exchange]) -> Stage {
+    let last = steps.iter().rev().find(|step| step.stage != Stage::Quit);
+    last.map_or(Stage::Connect, |step| step.stage)
 }
 
 fn our_name(client: &Client, manner: &Manner) -> String {

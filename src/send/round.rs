@@ -254,14 +254,18 @@ fn recipient(fate: &Fate, handed: &Handed) -> Recipient {
     let mut one = explained.unwrap_or_else(|| unknown(&words));
     one.address = Some(fate.address.clone());
     one.remote_mta = Remote {
-        host: Some(host.clone()),
-        ip: Some(ip),
+        host: Some(host.clone()).filter(|host| !host.is_empty()),
+        ip: Some(ip).filter(|ip| !ip.is_unspecified()),
     };
     one.smtp_command = Some(step(fate.stage));
     one.reply_code = fate.reply.as_ref().map(|r| r.code);
-    one.diagnostic = Some(words);
+    one.diagnostic = Some(words.clone());
     for evidence in &mut one.evidence {
         evidence.line = None;
+        // Only the reader of lines needed the host before it.
+        if evidence.text.ends_with(&words) {
+            evidence.text.clone_from(&words);
+        }
     }
     if taken {
         one.cause = Cause::Delivered;

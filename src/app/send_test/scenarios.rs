@@ -13,7 +13,7 @@ use crate::report::{human, json};
 use crate::send::chain::play::Wish;
 use crate::send::scenario::{self, Played, Scenario};
 
-use super::{Stage, content, exit, folder, interrupted, look};
+use super::{CLEAN, Stage, content, exit, folder, interrupted, look};
 
 /// The names of all.
 pub(super) fn list(context: &Context) -> Exit {
@@ -44,7 +44,7 @@ pub(super) fn one(
     let played = stage.run(scenario.play(folder.path(), wish));
     let Some(played) = played else {
         drop(folder);
-        interrupted();
+        interrupted(CLEAN);
     };
     let mut played = played.map_err(|error| error.to_string())?;
     played.round.kept = folder.stays().map(std::path::Path::to_path_buf);
@@ -108,7 +108,7 @@ pub(super) fn all(command: &SendTest, context: &Context) -> Result<Exit, String>
     let ended = stage.run(work);
     let Some(ended) = ended else {
         drop(folder);
-        interrupted();
+        interrupted(CLEAN);
     };
     if let Some(exit) = ended {
         return Ok(exit);

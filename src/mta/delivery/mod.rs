@@ -6,7 +6,7 @@ mod boxes;
 mod conclude;
 mod conversation;
 mod desk;
-mod exchange;
+pub(crate) mod exchange;
 mod outcome;
 mod remote;
 mod route;

@@ -12,6 +12,8 @@ use crate::dns::{Failure, Lookup, Name};
 use crate::posture::Asker;
 use crate::posture::dkim;
 
+pub mod sign;
+
 pub use arc::{Chain, verify as verify_chain};
 pub use canon::Mail;
 

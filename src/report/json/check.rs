@@ -343,7 +343,7 @@ fn finding(out: &mut String, finding: &Finding) {
     object.end();
 }
 
-fn millis(object: &mut Object<'_>, name: &str, time: Option<Duration>) {
+pub(super) fn millis(object: &mut Object<'_>, name: &str, time: Option<Duration>) {
     let out = object.key(name);
     match time {
         Some(time) => out.push_str(&format!("{:.2}", time.as_secs_f64() * 1000.0)),

@@ -9,9 +9,10 @@ use crate::check::Tls;
 use crate::send::hand_over::Handed;
 use crate::send::round::{Arrival, Event, Note};
 use crate::send::scenario::{Played, Scenario};
+use crate::send::series::Series;
 use crate::send::{Outcome, Round};
 
-use super::check::{step, tls};
+use super::check::{millis, step, tls};
 use super::explain::{explanation, recipient};
 use super::route;
 use super::write::{Object, text};
@@ -42,6 +43,52 @@ pub fn scenario(out: &mut String, what: &Played, audience: Audience) {
         });
     fill(&mut object, &what.round, audience);
     object.id("error", None);
+    object.end();
+    out.push('\n');
+}
+
+/// Appends one line: what came of many messages.
+pub fn series(out: &mut String, what: &Series) {
+    let mut object = Object::new(out);
+    let count = |n: usize| Some(n as u64);
+    object
+        .id("schema", Some("mailtrace/send-test-series/1"))
+        .number("wanted", count(what.wanted))
+        .object("outcomes", |object| {
+            for (outcome, n) in &what.outcomes {
+                object.number(outcome.id(), count(*n));
+            }
+        });
+    seconds(&mut object, "total_s", Some(what.took));
+    object
+        .key("per_second")
+        .push_str(&format!("{:.1}", what.rate()));
+    object.object("ms", |object| {
+        for (name, percent) in [
+            ("min", 0),
+            ("p50", 50),
+            ("p90", 90),
+            ("p95", 95),
+            ("p99", 99),
+            ("max", 100),
+        ] {
+            millis(object, name, what.percentile(percent));
+        }
+    });
+    object
+        .list("histogram", what.histogram(), |out, row| {
+            let mut object = Object::new(out);
+            millis(&mut object, "from_ms", Some(row.from));
+            millis(&mut object, "to_ms", Some(row.to));
+            object.number("count", count(row.count));
+            object.end();
+        })
+        .list("troubles", &what.troubles, |out, (words, n)| {
+            let mut object = Object::new(out);
+            object.text("text", words).number("count", count(*n));
+            object.end();
+        })
+        .id("error", None);
     object.end();
     out.push('\n');
 }
@@ -169,7 +216,8 @@ fn arrival(object: &mut Object<'_>, what: &Arrival, audience: Audience) {
             bounce(&mut object, one);
             object.end();
         })
-        .list("changes", &what.changes, note);
+        .list("changes", &what.changes, note)
+        .maybe("marked", what.marked.as_deref());
 }
 
 fn event(out: &mut String, event: &Event) {

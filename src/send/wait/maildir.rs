@@ -108,7 +108,9 @@ mod tests {
         }
         let file = |name: &str| dir.path().join(name);
         std::fs::write(file("cur/1.old:2,S"), "old").unwrap();
-        let old = std::fs::File::options().write(true).open(file("cur/1.old:2,S"));
+        let old = std::fs::File::options()
+            .write(true)
+            .open(file("cur/1.old:2,S"));
         old.unwrap()
             .set_modified(SystemTime::now() - Duration::from_secs(60))
             .unwrap();
@@ -117,7 +119,10 @@ mod tests {
         std::fs::write(file("new/2.a"), "a").unwrap();
         std::fs::write(file(".Junk/new/3.b"), "b").unwrap();
         let found = maildir.look();
-        let told: Vec<_> = found.iter().map(|f| (f.message.as_slice(), f.junk)).collect();
+        let told: Vec<_> = found
+            .iter()
+            .map(|f| (f.message.as_slice(), f.junk))
+            .collect();
         assert_eq!(told, [(&b"a"[..], false), (b"b", true)]);
         std::fs::rename(file("new/2.a"), file("cur/2.a:2,S")).unwrap();
         assert_eq!(maildir.look().len(), 0);

@@ -148,7 +148,14 @@ fn take(round: &mut Round, found: &Found, hope: &Hope<'_>) -> usize {
 pub(crate) fn sounds_like_junk(name: &str) -> bool {
     let name = name.to_lowercase();
     let words = [
-        "junk", "spam", "bulk", "quarantine", "werbung", "courrier ind", "posta indes", "no desead",
+        "junk",
+        "spam",
+        "bulk",
+        "quarantine",
+        "werbung",
+        "courrier ind",
+        "posta indes",
+        "no desead",
     ];
     words.iter().any(|word| name.contains(word))
 }

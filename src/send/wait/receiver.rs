@@ -93,7 +93,11 @@ impl Receiver {
             Arc::new(Basket(give)),
             Arc::new(move |address| {
                 let ours = known.iter().any(|one| same(one, address));
-                if ours { Standing::Known } else { Standing::Unknown }
+                if ours {
+                    Standing::Known
+                } else {
+                    Standing::Unknown
+                }
             }),
             Arc::new(Faults::default()),
             Arc::new(Journal::silent(SystemTime::now)),

@@ -22,6 +22,7 @@ use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{DnsName, ServerName};
 use rustls::{ClientConfig, ClientConnection};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -137,6 +138,20 @@ pub(super) async fn handshake(
     };
     let session = session(stream.get_ref().1, &witness, &shy, started.elapsed());
     Ok((stream, session))
+}
+
+/// A stream that octets go through, whatever is below.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+
+/// TLS over a connection of another protocol, such as IMAP.
+pub async fn over(
+    tcp: TcpStream,
+    host: &str,
+    end: Instant,
+) -> Result<(Box<dyn Duplex>, Session), Trouble> {
+    let (stream, session) = handshake(tcp, host, end).await?;
+    Ok((Box::new(stream), session))
 }
 
 fn config(witness: &Arc<Witness>, shy: &Arc<Shy>) -> Result<ClientConfig, rustls::Error> {
