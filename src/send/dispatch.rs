@@ -12,6 +12,8 @@ use crate::check::{Families, Host};
 use crate::dns::{Lookup, Patience};
 use crate::mta::delivery::exchange::{self, Target};
 
+use crate::smtp::Reply;
+
 use super::hand_over::{Handed, Letter, Manner, Place, hand_over};
 use super::round::{Outcome, Round};
 
@@ -133,7 +135,7 @@ async fn send(
         let later: Vec<String> = last
             .fates
             .iter()
-            .filter(|fate| !fate.uncertain && fate.reply.as_ref().is_some_and(|r| r.is_transient()))
+            .filter(|fate| !fate.uncertain && fate.reply.as_ref().is_some_and(Reply::is_transient))
             .map(|fate| fate.address.clone())
             .collect();
         done.push(last);
@@ -198,7 +200,7 @@ fn conclude(round: &mut Round, mut done: Vec<Handed>, started: Instant) {
         && last
             .fates
             .iter()
-            .any(|f| f.reply.as_ref().is_some_and(|r| r.is_positive()))
+            .any(|f| f.reply.as_ref().is_some_and(Reply::is_positive))
     {
         let text = format!(
             "It was taken {:.0} s later.",

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::check::{Roots, TlsMode};
 use crate::smtp::command::{MailParameters, RcptParameters};
 use crate::smtp::sasl::{Credentials, Dialogue, Mechanism};
+use crate::smtp::tls::trust::Dates;
 use crate::smtp::tls::{Opinion, Session};
 use crate::smtp::transcript::Exchange;
 use crate::smtp::{Client, Command, Deadlines, Extensions, Failure, Reply, Stage};
@@ -274,6 +275,21 @@ async fn talk(
     transact(client, letter, manner, handed).await
 }
 
+/// Why a certificate is not to be trusted; `None`: it is.
+pub(super) fn distrust(opinion: &Opinion, host: &str) -> Option<String> {
+    match (&opinion.chain, opinion.dates) {
+        // A certificate of the user's own file counts by being there, but not after its end.
+        (_, Dates::Expired(days)) => Some(format!("the certificate expired {days} days ago")),
+        (_, Dates::NotYet(days)) => Some(format!("the certificate begins in {days} days")),
+        (Err(fault), _) => Some(format!("the certificate {}", fault.words())),
+        (Ok(()), Dates::Unknown) => Some("the certificate cannot be read".to_string()),
+        (Ok(()), Dates::Valid(_)) if !opinion.name_ok => {
+            Some(format!("the certificate is not for {host}"))
+        }
+        (Ok(()), Dates::Valid(_)) => None,
+    }
+}
+
 /// Keeps what TLS was like; where it is required, the certificate has to be right.
 fn trust(client: &Client, manner: &Manner, handed: &mut Handed) -> Result<(), End> {
     let Some(session) = client.session.clone() else {
@@ -284,14 +300,12 @@ fn trust(client: &Client, manner: &Manner, handed: &mut Handed) -> Result<(), En
         return Ok(());
     };
     let opinion = roots.judge(&session, &handed.place.host, manner.now);
-    let good = opinion.name_ok && opinion.chain.is_ok();
-    let why = match &opinion.chain {
-        Err(fault) => format!("the certificate {}", fault.words()),
-        Ok(()) => format!("the certificate is not for {}", handed.place.host),
-    };
+    let fault = distrust(&opinion, &handed.place.host);
     handed.session = Some(session);
     handed.opinion = Some(opinion);
-    if manner.tls == TlsMode::Required && !good {
+    if manner.tls == TlsMode::Required
+        && let Some(why) = fault
+    {
         handed.tls_error = Some(why.clone());
         return Err(End::GaveUp(format!(
             "TLS is required, and {why}; give --ca-file, or --tls auto to take it all the same"

@@ -192,12 +192,7 @@ impl Session {
         // On this machine nobody can come between.
         if !self.at.ip().to_canonical().is_loopback() {
             let opinion = account.roots.judge(&session, &account.host, now);
-            if let Err(fault) = &opinion.chain {
-                let why = format!("the certificate {}", fault.words());
-                return Err(Trouble::Certificate(self.at, why));
-            }
-            if !opinion.name_ok {
-                let why = format!("the certificate is not for {}", account.host);
+            if let Some(why) = super::hand_over::distrust(&opinion, &account.host) {
                 return Err(Trouble::Certificate(self.at, why));
             }
         }

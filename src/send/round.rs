@@ -9,7 +9,7 @@ use crate::bounce::explanation::{
     Action, Command as Step, Confidence, Evidence, Explanation, Recipient, Remote, Report,
 };
 use crate::route::Route;
-use crate::smtp::{Reply, Stage};
+use crate::smtp::{Failure, Reply, Stage};
 
 use super::hand_over::{Fate, Handed};
 
@@ -276,13 +276,40 @@ fn recipient(fate: &Fate, handed: &Handed) -> Recipient {
     }
     if fate.reply.is_none() {
         one.action = None;
-        one.permanent = None;
-        if handed.tls_error.is_some() || handed.gave_up.as_ref().is_some_and(|w| w.contains("TLS"))
-        {
-            one.cause = Cause::TlsFailed;
+        if let Some((cause, permanent)) = broken(handed) {
+            one.cause = cause;
+            one.permanent = permanent;
+            one.confidence = Confidence::High;
         }
     }
     one
+}
+
+/// The cause that a conversation without an answer has by itself.
+fn broken(handed: &Handed) -> Option<(Cause, Option<bool>)> {
+    if handed.tls_error.is_some() {
+        return Some((Cause::TlsFailed, None));
+    }
+    let words = handed.gave_up.as_deref().unwrap_or_default();
+    if let Some(failure) = &handed.failure {
+        let cause = match failure {
+            Failure::Tls { .. } => Cause::TlsFailed,
+            Failure::Foreign { .. } | Failure::NoReply { .. } | Failure::Endless { .. } => {
+                Cause::ProtocolError
+            }
+            Failure::Unspeakable(_) => Cause::MessageMalformed,
+            _ => Cause::ConnectionFailed,
+        };
+        return Some((cause, Some(false)));
+    }
+    if words.contains("SMTPUTF8") {
+        return Some((Cause::Utf8Unsupported, Some(true)));
+    }
+    if words.contains("TLS is required") {
+        return Some((Cause::TlsFailed, None));
+    }
+    let login = words.contains("login") || words.contains("log in") || words.contains("password");
+    login.then_some((Cause::LoginRequired, None))
 }
 
 /// Words that nobody understands.

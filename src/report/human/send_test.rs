@@ -262,7 +262,7 @@ fn exchange(page: &mut Page, step: &Exchange, full: bool) {
             page.put_cut(style, &format!("{}{mark}{text}", reply.code))
                 .end();
         }
-        if reply.lines.len() > most + 1 {
+        if reply.lines.len() > most.saturating_add(1) {
             let more = reply.lines.len() - most - 1;
             page.tab(14)
                 .put(Style::Dim, &format!("({more} more lines, -v shows them)"))
