@@ -2,6 +2,8 @@
 //! Dovecot for looking into a mailbox over IMAP. Each says why it is skipped where it is.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::type_complexity,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,

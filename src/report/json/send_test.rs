@@ -11,6 +11,7 @@ use crate::send::round::{Arrival, Event, Note};
 use crate::send::scenario::{Played, Scenario};
 use crate::send::series::Series;
 use crate::send::{Outcome, Round};
+use crate::smtp::Stage;
 
 use super::check::{millis, step, tls};
 use super::explain::{explanation, recipient};
@@ -170,7 +171,8 @@ pub(super) fn fill(object: &mut Object<'_>, what: &Round, audience: Audience) {
 fn tls_of(handed: &Handed) -> Tls {
     Tls {
         offered: handed.tls_offered,
-        implicit: handed.tls_offered && handed.steps.iter().all(|s| s.stage.id() != "starttls"),
+        implicit: handed.session.is_some()
+            && handed.steps.iter().all(|s| s.stage != Stage::StartTls),
         session: handed.session.clone(),
         opinion: handed.opinion.clone(),
         error: handed.tls_error.clone(),
