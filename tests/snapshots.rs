@@ -87,3 +87,16 @@ fn the_summary_is_as_stored() {
         .stdout;
     compare("summary-80.txt", &got);
 }
+
+#[test]
+fn the_screens_of_send_test_are_as_stored() {
+    let list = mailtrace(["send-test", "--scenario", "list"]).run().stdout;
+    compare("send-test-list-80.txt", &list);
+    let refused = mailtrace(["send-test", "--scenario", "login-required"]).run();
+    // Times and ports are other ones each time; a port has five digits.
+    let stable = regex::Regex::new(r"127\.0\.0\.1:\d+").unwrap();
+    let refused = stable.replace_all(&refused.stdout, "127.0.0.1:12345");
+    let stable = regex::Regex::new(r"\d+\.\d\d s ").unwrap();
+    let refused = stable.replace_all(&refused, "0.00 s ");
+    compare("send-test-login-required-80.txt", &refused);
+}
