@@ -412,6 +412,11 @@ fn handed(what: &Round) -> (Style, Glyph, String) {
                 what.recipients.len()
             ),
         ),
+        Outcome::Rejected if last.is_none() => (
+            Style::Bad,
+            Glyph::Cross,
+            format!("The message cannot be sent: {}", said(what)),
+        ),
         Outcome::Rejected => (
             Style::Bad,
             Glyph::Cross,
