@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A testbed that is up, and goes down with this when we brought it up.
 pub(crate) struct Bed {
@@ -41,7 +42,11 @@ pub(crate) fn bed() -> Result<Bed, String> {
     })?;
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     // Away from the ports of a testbed that somebody brought up by hand.
-    let base = 22_000 + u16::try_from(std::process::id() % 64).unwrap_or(0) * 100;
+    // The tests of a file run side by side: each has a testbed of its own.
+    static BROUGHT_UP: AtomicU32 = AtomicU32::new(0);
+    let turn = BROUGHT_UP.fetch_add(1, Ordering::Relaxed) * 17;
+    let place = (std::process::id() + turn) % 64;
+    let base = 22_000 + u16::try_from(place).unwrap_or(0) * 100;
     let up = Command::new(shared().join("testbed/smtp/up"))
         .arg(base.to_string())
         .arg(folder.path())
