@@ -202,6 +202,10 @@ fn split(line: &[u8]) -> Option<(u16, bool, &[u8])> {
     for digit in digits {
         code = code * 10 + u16::from(digit.is_ascii_digit().then(|| digit - b'0')?);
     }
+    // RFC 5321 section 4.2: the first of the three digits tells the kind of reply; a nought tells none.
+    if code < 100 {
+        return None;
+    }
     match rest {
         [] => Some((code, true, rest)),
         [b'-', text @ ..] => Some((code, false, text)),
