@@ -479,7 +479,7 @@ impl Settings {
                 Ok(text) => settings.read_file(&path, &text)?,
                 Err(_) if must_exist.is_none() => {}
                 Err(error) => {
-                    let why = reason(&error);
+                    let why = crate::words::reason(&error);
                     return Err(Error::Unreadable { path, why });
                 }
             }
@@ -601,28 +601,11 @@ fn usual_place(env: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     Some(base.join("mailtrace").join("config.toml"))
 }
 
-/// An error of the operating system in a few words.
-pub fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "you may not read this".to_owned(),
-        std::io::ErrorKind::IsADirectory => "this is a folder".to_owned(),
-        std::io::ErrorKind::InvalidData => "this is not text".to_owned(),
-        _ => {
-            let text = error.to_string();
-            text.split(" (os error")
-                .next()
-                .unwrap_or_default()
-                .to_lowercase()
-        }
-    }
-}
-
 /// What may have been meant by an unknown key.
 fn near(name: &str) -> String {
     let best = KEYS
         .iter()
-        .map(|key| (distance(name, key.name), key.name))
+        .map(|key| (crate::words::distance(name, key.name), key.name))
         .min();
     match best {
         Some((steps, key)) if steps <= 2.max(name.len() / 3) => format!("did you mean \"{key}\"?"),
@@ -631,26 +614,6 @@ fn near(name: &str) -> String {
             format!("the keys are {}", all.join(", "))
         }
     }
-}
-
-/// How many letters are to be changed, added or left out (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (slot, y) in row.iter_mut().skip(1).zip(b.chars()) {
-            let best = (diagonal + usize::from(x != y))
-                .min(*slot + 1)
-                .min(left + 1);
-            diagonal = std::mem::replace(slot, best);
-            left = best;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

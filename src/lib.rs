@@ -31,3 +31,4 @@ pub mod route;
 pub mod scan;
 pub mod send;
 pub mod smtp;
+pub mod words;

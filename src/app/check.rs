@@ -52,7 +52,7 @@ pub(super) fn run(command: &Check, context: &Context) -> Exit {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            let why = crate::config::reason(&error);
+            let why = crate::words::reason(&error);
             complain(&format!("no network can be used: {why}"));
             return Exit::Unusable;
         }
@@ -125,7 +125,7 @@ fn options(command: &Check, values: &Values) -> Result<Options, String> {
 fn trust(path: &Path) -> Result<Trust, String> {
     let name = path.display();
     let pem = std::fs::read(path);
-    let pem = pem.map_err(|e| format!("{name}: {}; check the path", crate::config::reason(&e)))?;
+    let pem = pem.map_err(|e| format!("{name}: {}; check the path", crate::words::reason(&e)))?;
     Trust::from_pem(&pem)
         .map_err(|e| format!("{name}: {e}; the file has to have \"BEGIN CERTIFICATE\" in it"))
 }

@@ -57,7 +57,7 @@ pub(super) fn run(command: &Dnsbl, context: &Context) -> Exit {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            let why = crate::config::reason(&error);
+            let why = crate::words::reason(&error);
             return unusable(&format!("no network can be used: {why}"), values.format);
         }
     };

@@ -31,7 +31,7 @@ impl Line {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        let runtime = runtime.map_err(|error| crate::config::reason(&error))?;
+        let runtime = runtime.map_err(|error| crate::words::reason(&error))?;
         Ok(Self {
             runtime: Mutex::new(runtime),
             resolver: Resolver::new(&servers),

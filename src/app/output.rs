@@ -65,7 +65,7 @@ impl Stopped {
         match self {
             Self::Closed => Exit::Good,
             Self::Failed(error) => {
-                let why = crate::config::reason(&error);
+                let why = crate::words::reason(&error);
                 complain(&format!(
                     "the output could not be written: {why}; is the disk full?"
                 ));

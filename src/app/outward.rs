@@ -63,7 +63,7 @@ pub(super) fn names(flags: &Outward, context: &Context) -> Result<Arc<Names>, St
         let name = path.display();
         let text = std::fs::read_to_string(path);
         let text =
-            text.map_err(|e| format!("{name}: {}; check --names", crate::config::reason(&e)))?;
+            text.map_err(|e| format!("{name}: {}; check --names", crate::words::reason(&e)))?;
         let world = World::from_toml(&text).map_err(|error| format!("{name}: {error}"))?;
         return Ok(Arc::new(Names::Table(world)));
     }

@@ -44,7 +44,7 @@ fn with(
 }
 
 fn entries(spool: &Path) -> Result<Vec<Entry>, String> {
-    look(spool).map_err(|e| format!("{}: {}", spool.display(), crate::config::reason(&e)))
+    look(spool).map_err(|e| format!("{}: {}", spool.display(), crate::words::reason(&e)))
 }
 
 fn list(spool: &Path, context: &Context) -> Result<Exit, String> {
@@ -66,7 +66,7 @@ fn show(spool: &Path, id: QueueId, context: &Context) -> Result<Exit, String> {
         return Ok(Exit::Bad);
     };
     let text = entry.text.load();
-    let text = text.map_err(|e| format!("{id}: {}", crate::config::reason(&e)))?;
+    let text = text.map_err(|e| format!("{id}: {}", crate::words::reason(&e)))?;
     let text = match context.settings.values.format {
         Format::Json => json::queue::entry(entry, Some(text.as_ref())),
         _ => human::queue::show(entry, text.as_ref(), context.paint),

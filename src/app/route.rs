@@ -143,7 +143,7 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
     if let Some(file) = &command.html
         && let Err(error) = std::fs::write(file, html::route::document(&total.pages))
     {
-        let why = crate::config::reason(&error);
+        let why = crate::words::reason(&error);
         complain(&format!(
             "{}: {why}; give --html a file that can be written",
             file.display()

@@ -87,7 +87,7 @@ struct Stage {
 impl Stage {
     fn new() -> Result<Self, String> {
         let failed = |error: std::io::Error| {
-            let why = crate::config::reason(&error);
+            let why = crate::words::reason(&error);
             format!("no network can be used: {why}")
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -131,7 +131,7 @@ fn folder(command: &SendTest) -> Result<Folder, String> {
     folder.map_err(|(path, error)| {
         let why = match error.kind() {
             std::io::ErrorKind::AlreadyExists => "the folder is not empty".to_string(),
-            _ => crate::config::reason(&error),
+            _ => crate::words::reason(&error),
         };
         format!("{path}: {why}; give a new folder with --keep")
     })

@@ -84,7 +84,7 @@ fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| {
-        let why = crate::config::reason(&error);
+        let why = crate::words::reason(&error);
         format!("no network can be used: {why}")
     })?;
     let clock = outward::clock(&command.outward);
@@ -96,7 +96,7 @@ fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
         match Control::listen(&spool) {
             Ok(control) => drop(tokio::spawn(control.run(queue.clone(), clock.clone()))),
             Err(error) => {
-                let why = crate::config::reason(&error);
+                let why = crate::words::reason(&error);
                 complain(&format!("`mailtrace queue` cannot give orders: {why}"));
             }
         }
@@ -130,7 +130,7 @@ async fn listen(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
     let server = Server::start(site, listeners).await;
     let server = server.map_err(|(at, error)| {
-        let why = crate::config::reason(&error);
+        let why = crate::words::reason(&error);
         format!("{at}: {why}; is another server there? choose another address or port")
     })?;
     let lines = server.addresses.iter();
@@ -248,7 +248,7 @@ fn settings(command: &Serve) -> Result<Settings, String> {
 pub(super) fn password(file: &Path) -> Result<String, String> {
     let name = file.display();
     let text = std::fs::read_to_string(file);
-    let text = text.map_err(|e| format!("{name}: {}; check --user", crate::config::reason(&e)))?;
+    let text = text.map_err(|e| format!("{name}: {}; check --user", crate::words::reason(&e)))?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(line.to_string()),
         _ => Err(format!("{name}: there is no password on the first line")),

@@ -120,7 +120,7 @@ impl Session {
         let end = until.min(Instant::now() + PATIENCE);
         let tcp = timeout_at(end, TcpStream::connect(at)).await;
         let tcp = tcp.map_err(|_| broken("no answer in time".to_string()))?;
-        let tcp = tcp.map_err(|error| broken(crate::config::reason(&error)))?;
+        let tcp = tcp.map_err(|error| broken(crate::words::reason(&error)))?;
         let mut session = Self {
             at,
             // In the place of the real one, which is there a moment later.
@@ -338,7 +338,7 @@ impl Session {
         };
         let done = timeout_at(end, writing).await;
         let done = done.map_err(|_| Trouble::Connection(at, "no answer in time".to_string()))?;
-        done.map_err(|error| Trouble::Connection(at, crate::config::reason(&error)))
+        done.map_err(|error| Trouble::Connection(at, crate::words::reason(&error)))
     }
 
     /// One line with its literals.
@@ -385,7 +385,7 @@ impl Session {
         let mut block = [0; 8 << 10];
         let read = timeout_at(end, self.stream.read(&mut block)).await;
         let read = read.map_err(|_| Trouble::Connection(at, "no answer in time".to_string()))?;
-        let read = read.map_err(|error| Trouble::Connection(at, crate::config::reason(&error)))?;
+        let read = read.map_err(|error| Trouble::Connection(at, crate::words::reason(&error)))?;
         if read == 0 {
             return Err(Trouble::Connection(
                 at,
@@ -410,7 +410,7 @@ impl Plain {
         let at = self.at;
         let tag = command.split(' ').next().unwrap_or_default().to_string();
         let sent = self.tcp.write_all(command.as_bytes()).await;
-        sent.map_err(|error| Trouble::Connection(at, crate::config::reason(&error)))?;
+        sent.map_err(|error| Trouble::Connection(at, crate::words::reason(&error)))?;
         let mut said = String::new();
         loop {
             let line = self.line().await?;
@@ -433,7 +433,7 @@ impl Plain {
             let read =
                 read.map_err(|_| Trouble::Connection(at, "no answer in time".to_string()))?;
             line.push(
-                read.map_err(|error| Trouble::Connection(at, crate::config::reason(&error)))?,
+                read.map_err(|error| Trouble::Connection(at, crate::words::reason(&error)))?,
             );
             if line.len() > LONGEST_LINE {
                 return Err(Trouble::Foreign(at));

@@ -243,7 +243,7 @@ async fn in_folder(
     };
     let folder = folder.map_err(|error| Broken::Folder {
         dir: dir.map_or_else(std::env::temp_dir, |dir| dir.join(&scenario.name)),
-        why: crate::config::reason(&error),
+        why: crate::words::reason(&error),
     })?;
     let mut played = scenario.play(folder.path(), wish).await?;
     played.round.kept = folder.stays().map(Path::to_path_buf);

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
-use crate::config::reason;
+use crate::words::reason;
 use crate::message::source::{Item, LineGaps, Source};
 
 /// A batch ends with the message that makes it this long,

@@ -119,7 +119,7 @@ fn setting(command: &SendTest, mut wish: Wish) -> Result<Setting, String> {
     let signer = flags.dkim_key.as_deref().map(|path| {
         let name = path.display();
         let pem = std::fs::read_to_string(path);
-        let pem = pem.map_err(|e| format!("{name}: {}", crate::config::reason(&e)))?;
+        let pem = pem.map_err(|e| format!("{name}: {}", crate::words::reason(&e)))?;
         let own = from.rsplit_once('@').map(|(_, domain)| domain.to_string());
         let domain = flags.dkim_domain.clone().or(own).unwrap_or_default();
         let selector = flags.dkim_selector.as_deref().unwrap_or_default();
@@ -153,7 +153,7 @@ fn setting(command: &SendTest, mut wish: Wish) -> Result<Setting, String> {
 fn trust(path: &Path) -> Result<Trust, String> {
     let name = path.display();
     let pem = std::fs::read(path);
-    let pem = pem.map_err(|e| format!("{name}: {}; check the path", crate::config::reason(&e)))?;
+    let pem = pem.map_err(|e| format!("{name}: {}; check the path", crate::words::reason(&e)))?;
     Trust::from_pem(&pem)
         .map_err(|e| format!("{name}: {e}; the file has to have \"BEGIN CERTIFICATE\" in it"))
 }

@@ -12,7 +12,7 @@ pub(super) fn password(file: Option<&Path>, variable: &str, whom: &str) -> Resul
         let name = path.display();
         let text = std::fs::read_to_string(path);
         let text =
-            text.map_err(|e| format!("{name}: {}; check the path", crate::config::reason(&e)))?;
+            text.map_err(|e| format!("{name}: {}; check the path", crate::words::reason(&e)))?;
         return match text.lines().next() {
             Some(line) if !line.is_empty() => Ok(line.to_string()),
             _ => Err(format!("{name}: there is no password on the first line")),

@@ -168,7 +168,7 @@ fn outcome(placed: &Placed, now: SystemTime) -> (State, Outcome) {
             } else {
                 status(4, 3, 0)
             };
-            let why = crate::config::reason(error);
+            let why = crate::words::reason(error);
             let words = format!("the mailbox cannot be written to: {why}");
             (State::Waiting, Outcome::local(now, code, &words))
         }

@@ -328,7 +328,7 @@ async fn load(work: &Work) -> Result<Loaded, String> {
         loading.await.map_err(|error| error.to_string())?
     };
     loaded.map_err(|error| {
-        let why = crate::config::reason(&error);
+        let why = crate::words::reason(&error);
         format!("the message cannot be read from the queue: {why}")
     })
 }

@@ -68,7 +68,7 @@ pub enum OrderError {
     #[error(transparent)]
     Spool(#[from] OpenError),
     /// The server does not answer.
-    #[error("the server that works in this spool cannot be reached: {}", crate::config::reason(.0))]
+    #[error("the server that works in this spool cannot be reached: {}", crate::words::reason(.0))]
     Server(io::Error),
 }
 

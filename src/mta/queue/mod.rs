@@ -91,7 +91,7 @@ pub enum OpenError {
         pid: Option<String>,
     },
     /// The disk does not let us.
-    #[error("{}: {}", .dir.display(), crate::config::reason(.error))]
+    #[error("{}: {}", .dir.display(), crate::words::reason(.error))]
     Io {
         /// The spool.
         dir: std::path::PathBuf,

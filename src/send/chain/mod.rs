@@ -248,7 +248,7 @@ async fn listen(
         listeners.push(Listener::new(LOOPBACK, Role::Mta));
     }
     let server = Server::start(Arc::new(site), &listeners).await;
-    let server = server.map_err(|(_, error)| Broken::Port(crate::config::reason(&error)))?;
+    let server = server.map_err(|(_, error)| Broken::Port(crate::words::reason(&error)))?;
     Ok(Open {
         station,
         queue,

@@ -107,7 +107,7 @@ impl Receiver {
         let listener = Listener::new(at, Role::Mta);
         let server = Server::start(Arc::new(site), &[listener]).await;
         let server = server.map_err(|(at, error)| {
-            let why = crate::config::reason(&error);
+            let why = crate::words::reason(&error);
             format!("--listen {at}: {why}; choose another address or port")
         })?;
         let at = server.addresses.first().copied().unwrap_or(at);
