@@ -30,5 +30,6 @@ pub mod report;
 pub mod route;
 pub mod scan;
 pub mod send;
+pub mod severity;
 pub mod smtp;
 pub mod words;

@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("quota", "quota"), 0);
-        assert_eq!(distance("größe", "grosse"), 2);
+        assert_eq!(distance("größe", "grosse"), 3);
     }
 
     #[test]

@@ -474,24 +474,7 @@ mod tests {
     use crate::bounce::explanation::{Confidence, Listing, Remote};
 
     fn recipient(cause: Cause) -> Recipient {
-        Recipient {
-            address: None,
-            original_address: None,
-            action: None,
-            cause,
-            permanent: None,
-            status: None,
-            status_from: None,
-            reply_code: None,
-            smtp_command: None,
-            remote_mta: Remote::default(),
-            diagnostic: None,
-            dnsbl: None,
-            retry_until: None,
-            expired: false,
-            confidence: Confidence::High,
-            evidence: Vec::new(),
-        }
+        Recipient::of(cause, Confidence::High)
     }
 
     fn known(cause: Cause) -> Recipient {

@@ -172,19 +172,13 @@ pub(super) fn judge_statement(statement: Statement, around: &Around<'_>) -> Reci
         address: statement.address,
         original_address: statement.original_address,
         action: statement.action,
-        cause: judgement.cause,
-        permanent: judgement.permanent,
-        status: judgement.status.map(|(code, _)| code),
-        status_from: judgement.status.map(|(_, from)| from),
-        reply_code: judgement.reply_code,
         smtp_command: statement.command.or(judgement.command),
         remote_mta: statement.remote,
         diagnostic: diagnostic(statement.quotes, &judgement),
-        dnsbl: judgement.listing,
         retry_until: statement.retry_until,
         expired: statement.expired,
-        confidence: judgement.confidence,
         evidence,
+        ..judgement.recipient()
     }
 }
 
@@ -199,21 +193,14 @@ fn without_failure(statement: Statement, cause: Cause) -> Recipient {
         address: statement.address,
         original_address: statement.original_address,
         action: statement.action,
-        cause,
-        permanent: None,
         status: statement.status,
         status_from: statement
             .status
             .map(|_| crate::bounce::explanation::StatusFrom::Report),
-        reply_code: None,
-        smtp_command: None,
         remote_mta: statement.remote,
         diagnostic: statement.quotes.into_iter().next().map(|quote| quote.text),
-        dnsbl: None,
-        retry_until: None,
-        expired: false,
-        confidence: Confidence::High,
         evidence: evidence.into_iter().collect(),
+        ..Recipient::of(cause, Confidence::High)
     }
 }
 

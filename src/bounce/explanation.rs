@@ -154,6 +154,28 @@ pub struct Recipient {
 }
 
 impl Recipient {
+    /// A recipient of whom nothing is known but the cause.
+    pub fn of(cause: Cause, confidence: Confidence) -> Self {
+        Self {
+            address: None,
+            original_address: None,
+            action: None,
+            cause,
+            permanent: None,
+            status: None,
+            status_from: None,
+            reply_code: None,
+            smtp_command: None,
+            remote_mta: Remote::default(),
+            diagnostic: None,
+            dnsbl: None,
+            retry_until: None,
+            expired: false,
+            confidence,
+            evidence: Vec::new(),
+        }
+    }
+
     /// The headline class.
     pub const fn class(&self) -> Class {
         Class::of(self.cause, self.permanent)

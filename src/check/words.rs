@@ -16,25 +16,13 @@ pub(super) struct Words {
 pub(super) fn words(judgement: &Judgement, address: Option<&str>, host: &str) -> Words {
     let recipient = Recipient {
         address: address.map(str::to_string),
-        original_address: None,
-        action: None,
-        cause: judgement.cause,
         // Nothing is in a queue here that somebody still tries to send.
         permanent: Some(true),
-        status: judgement.status.map(|(code, _)| code),
-        status_from: judgement.status.map(|(_, from)| from),
-        reply_code: judgement.reply_code,
-        smtp_command: judgement.command,
         remote_mta: Remote {
             host: Some(host.to_string()),
             ip: None,
         },
-        diagnostic: None,
-        dnsbl: judgement.listing.clone(),
-        retry_until: None,
-        expired: false,
-        confidence: judgement.confidence,
-        evidence: Vec::new(),
+        ..judgement.recipient()
     };
     let advice = advise(&recipient, Audience::Admin);
     Words {

@@ -1,26 +1,6 @@
 //! What is worth telling: one sentence about one thing, and what to do about it.
 
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Good to know.
-    Info,
-    /// Works today and will hurt somebody.
-    Warning,
-    /// Mail does not arrive, or a standard is broken.
-    Error,
-}
-
-impl Severity {
-    /// The id used in JSON.
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
+pub use crate::severity::Severity;
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! A finding: one thing worth telling about a route.
 
+pub use crate::severity::Severity;
+
 /// One thing worth telling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -15,28 +17,6 @@ pub struct Finding {
     pub text: String,
     /// How sure it is.
     pub confidence: Sureness,
-}
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Good to know.
-    Info,
-    /// Somebody should look at it.
-    Warning,
-    /// The way itself is wrong: a forged or impossible line, a loop.
-    Error,
-}
-
-impl Severity {
-    /// The id used in JSON.
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
 }
 
 /// How sure a finding is.

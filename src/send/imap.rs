@@ -432,9 +432,7 @@ impl Plain {
             let read = timeout_at(self.end, self.tcp.read_u8()).await;
             let read =
                 read.map_err(|_| Trouble::Connection(at, "no answer in time".to_string()))?;
-            line.push(
-                read.map_err(|error| Trouble::Connection(at, crate::words::reason(&error)))?,
-            );
+            line.push(read.map_err(|error| Trouble::Connection(at, crate::words::reason(&error)))?);
             if line.len() > LONGEST_LINE {
                 return Err(Trouble::Foreign(at));
             }

@@ -315,26 +315,12 @@ fn broken(handed: &Handed) -> Option<(Cause, Option<bool>)> {
 /// Words that nobody understands.
 fn unknown(words: &str) -> Recipient {
     Recipient {
-        address: None,
-        original_address: None,
-        action: None,
-        cause: Cause::Unknown,
-        permanent: None,
-        status: None,
-        status_from: None,
-        reply_code: None,
-        smtp_command: None,
-        remote_mta: Remote::default(),
-        diagnostic: None,
-        dnsbl: None,
-        retry_until: None,
-        expired: false,
-        confidence: Confidence::Low,
         evidence: vec![Evidence {
             text: words.to_string(),
             line: None,
             rule: None,
         }],
+        ..Recipient::of(Cause::Unknown, Confidence::Low)
     }
 }
 

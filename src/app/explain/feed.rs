@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
-use crate::words::reason;
 use crate::message::source::{Item, LineGaps, Source};
+use crate::words::reason;
 
 /// A batch ends with the message that makes it this long,
 const BATCH_BYTES: usize = 128 << 10;

@@ -51,8 +51,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     if size > LARGEST {
         return Err(format!("{name}: larger than 256 MiB; send a smaller file"));
     }
-    std::fs::read(path)
-        .map_err(|e| format!("{name}: {}; check the path", crate::words::reason(&e)))
+    std::fs::read(path).map_err(|e| format!("{name}: {}; check the path", crate::words::reason(&e)))
 }
 
 /// `FILE`, `FILE:TYPE`, `FILE:TYPE:NAME`; a file whose name has a colon is found, too.

@@ -14,7 +14,7 @@ mod rules;
 pub use judge::judge;
 
 use crate::bounce::cause::Cause;
-use crate::bounce::explanation::{Action, Command, Confidence, Listing, StatusFrom};
+use crate::bounce::explanation::{Action, Command, Confidence, Listing, Recipient, StatusFrom};
 use crate::bounce::notice::Voice;
 use crate::message::status::EnhancedCode;
 
@@ -62,6 +62,21 @@ pub struct Judgement {
     pub listing: Option<Listing>,
     /// Which of the texts decided, and by which rule; `None` when codes alone decided.
     pub decided_by: Option<Deciding>,
+}
+
+impl Judgement {
+    /// What it says about a recipient; who that is, and in which words, is for the caller to add.
+    pub fn recipient(&self) -> Recipient {
+        Recipient {
+            permanent: self.permanent,
+            status: self.status.map(|(code, _)| code),
+            status_from: self.status.map(|(_, from)| from),
+            reply_code: self.reply_code,
+            smtp_command: self.command,
+            dnsbl: self.listing.clone(),
+            ..Recipient::of(self.cause, self.confidence)
+        }
+    }
 }
 
 /// The words that decided.

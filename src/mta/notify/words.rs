@@ -152,24 +152,15 @@ fn recipient(notice: &Notice<'_>, address: &str, fate: &Fate, outcome: &Outcome)
     });
     Recipient {
         address: Some(address.to_string()),
-        original_address: None,
         action: Some(action),
-        cause: judgement.cause,
-        permanent: judgement.permanent,
-        status: judgement.status.map(|(code, _)| code),
-        status_from: judgement.status.map(|(_, from)| from),
-        reply_code: judgement.reply_code,
-        smtp_command: judgement.command,
         remote_mta: Remote {
             host: outcome.host.clone(),
             ip: outcome.ip,
         },
         diagnostic: Some(outcome.said().to_string()),
-        dnsbl: judgement.listing,
-        retry_until: None,
         expired: outcome.expired,
         confidence: Confidence::High,
-        evidence: Vec::new(),
+        ..judgement.recipient()
     }
 }
 

@@ -6,7 +6,7 @@ mod words;
 
 use crate::bounce::advice::Audience;
 use crate::bounce::cause::Cause;
-use crate::bounce::explanation::{Confidence, Explanation, Recipient, Remote, Report};
+use crate::bounce::explanation::{Confidence, Explanation, Recipient, Report};
 use crate::report::page::Page;
 use crate::report::painter::{Glyph, Painter, Style};
 use crate::report::safe;
@@ -117,22 +117,8 @@ fn recipients(what: &Explanation) -> Vec<Recipient> {
         Report::Failed | Report::None => (Cause::Unknown, Some(true)),
     };
     vec![Recipient {
-        address: None,
-        original_address: None,
-        action: None,
-        cause,
         permanent,
-        status: None,
-        status_from: None,
-        reply_code: None,
-        smtp_command: None,
-        remote_mta: Remote::default(),
-        diagnostic: None,
-        dnsbl: None,
-        retry_until: None,
-        expired: false,
-        confidence: Confidence::High,
-        evidence: Vec::new(),
+        ..Recipient::of(cause, Confidence::High)
     }]
 }
 
