@@ -186,7 +186,11 @@ impl<'l, L: Lookup> Checker<'l, L> {
             if !needs_health {
                 return None;
             }
-            Some(self.health(state, subject, left).await)
+            let named = match &outcome.heard {
+                Heard::Answer(reading @ Reading::On(_)) => Some(reading.clone()),
+                _ => None,
+            };
+            Some(self.health(state, subject, named, left).await)
         };
         let (texts, health) = join(self.texts(&outcome, left), health).await;
         let (status, note) = judge(source, &outcome.heard, health);
@@ -214,28 +218,35 @@ impl<'l, L: Lookup> Checker<'l, L> {
         let wait = self.manner.wait;
         let main = self.ask(state, subject);
         if self.manner.probe {
-            return join(main, self.health(state, subject, wait)).await.0;
+            return join(main, self.health(state, subject, None, wait)).await.0;
         }
         let mut main = std::pin::pin!(main);
         if let Ok(outcome) = timeout(wait / 2, main.as_mut()).await {
             return outcome;
         }
         // The test entries show whether it is slow or dead: who is felt gets more time.
-        let health = std::pin::pin!(self.health(state, subject, wait / 2));
+        let health = std::pin::pin!(self.health(state, subject, None, wait / 2));
         match select(main, health).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right((_, main)) => main.await,
         }
     }
 
-    async fn health<'s>(&self, state: &'s State, subject: &Subject, wait: Duration) -> &'s Health {
+    async fn health<'s>(
+        &self,
+        state: &'s State,
+        subject: &Subject,
+        named: Option<Reading>,
+        wait: Duration,
+    ) -> &'s Health {
         let [v4, v6, domain] = &state.health;
         let cell = match subject {
             Subject::V4(_) => v4,
             Subject::V6(_) => v6,
             Subject::Domain(_) => domain,
         };
-        let examine = || health::examine(self.lookup, &state.source, subject, wait, &state.pulse);
+        let (source, pulse) = (&state.source, &state.pulse);
+        let examine = || health::examine(self.lookup, source, subject, named, wait, pulse);
         cell.get_or_init(examine).await
     }
 

@@ -42,11 +42,14 @@ enum Point {
     NotAsked,
 }
 
-/// Asks the test entries of a list, as they are for this kind of subject.
+/// Asks the test entries of a list, as they are for this kind of subject. A list that has just
+/// named the subject (`named`) has shown that it names something: it is asked only for the entry
+/// that must not be there.
 pub(super) async fn examine(
     lookup: &impl Lookup,
     source: &Source,
     subject: &Subject,
+    named: Option<Reading>,
     wait: Duration,
     pulse: &Pulse,
 ) -> Health {
@@ -60,7 +63,14 @@ pub(super) async fn examine(
         let on = answers.iter().find(|p| matches!(p, Point::On(_)));
         on.or(answers.first()).cloned().unwrap_or(Point::NotAsked)
     };
-    let (listed, clean) = join(ask(listed), ask(clean)).await;
+    let listed = async {
+        match named {
+            // Without any test entry it stays untestable.
+            Some(reading) if !clean.is_empty() => Point::On(reading),
+            _ => ask(listed).await,
+        }
+    };
+    let (listed, clean) = join(listed, ask(clean.clone())).await;
     diagnose(listed, clean)
 }
 
