@@ -14,9 +14,9 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use crate::bounce::advice::Audience;
-use crate::check::{Host, TlsMode};
 use crate::config::{Choice, Flag, Format};
 use crate::report::painter::When;
+use crate::smtp::{Host, TlsMode};
 
 /// Why did my mail bounce, which way did it come, and what is to be done
 ///
@@ -309,7 +309,7 @@ pub struct Check {
 }
 
 fn server(text: &str) -> Result<(Host, Option<u16>), String> {
-    crate::check::parse_server(text).map_err(|error| error.to_string())
+    crate::smtp::host::parse(text).map_err(|error| error.to_string())
 }
 
 fn name_server(text: &str) -> Result<SocketAddr, String> {

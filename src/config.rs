@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::bounce::advice::Audience;
-use crate::check::TlsMode;
 use crate::dns::servers;
 use crate::dnsbl::source;
 use crate::report::painter::When;
+use crate::smtp::TlsMode;
 
 /// A value that is one of a few words.
 pub trait Choice: Copy + PartialEq + 'static {

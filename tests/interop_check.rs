@@ -14,11 +14,11 @@ mod testbed;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mailtrace::check::{
-    Answer, Checker, Checkup, Options, Outcome, Roots, Target, TlsMode, Verdict, parse_server,
-};
+use mailtrace::check::{Answer, Checker, Checkup, Options, Outcome, Target, Verdict};
 use mailtrace::dns::Resolver;
-use mailtrace::smtp::tls::Trust;
+use mailtrace::smtp::TlsMode;
+use mailtrace::smtp::host::parse as parse_server;
+use mailtrace::smtp::tls::{Roots, Trust};
 use testbed::{Bed, bed};
 
 /// What is expected of one endpoint or domain.

@@ -10,12 +10,13 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::mpsc;
 
-use crate::check::{BadTarget, Checker, Families, Options, Roots, Target};
+use crate::check::{BadTarget, Checker, Options, Target};
 use crate::cli::Check;
 use crate::config::Values;
 use crate::dns::{Resolver, servers};
 use crate::exit::Exit;
-use crate::smtp::tls::Trust;
+use crate::smtp::Families;
+use crate::smtp::tls::{Roots, Trust};
 
 use super::Context;
 use super::output::complain;

@@ -5,9 +5,10 @@ use crate::check::Server;
 use std::net::IpAddr;
 
 use crate::check::desk::Known;
-use crate::check::options::{Options, TlsMode};
+use crate::check::options::Options;
 use crate::posture::dane::{self, Shown, State};
 use crate::posture::finding::{Finding, Notes, Severity};
+use crate::smtp::TlsMode;
 use crate::smtp::tls::trust::{Dates, Fault, leads};
 use crate::smtp::tls::{Certificate, Opinion};
 

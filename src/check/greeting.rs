@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use crate::bounce::classify::{Case, Judgement, judge};
 use crate::bounce::explanation::Command as Step;
 use crate::bounce::notice::Voice;
-use crate::check::options::{Options, TlsMode};
+use crate::check::options::Options;
 use crate::check::{Server, Tls};
 use crate::smtp::tls::Trouble;
-use crate::smtp::{Client, Command, Deadlines, Extensions, Failure, Reply, Stage};
+use crate::smtp::{Client, Command, Deadlines, Extensions, Failure, Reply, Stage, TlsMode};
 
 /// The port of TLS from the first byte (RFC 8314).
 const SUBMISSIONS: u16 = 465;

@@ -24,9 +24,9 @@ mod words;
 pub use checkup::{
     Answer, Checkup, Dns, Exchanger, Outcome, Pins, Probe, Server, Step, Sts, Tls, Verdict,
 };
-pub use options::{Families, Options, Roots, TlsMode};
+pub use options::Options;
 pub use run::Checker;
-pub use target::{BadTarget, Host, Kind, Target, server as parse_server};
+pub use target::{BadTarget, Kind, Target};
 
 pub use crate::posture::{Finding, Severity};
 

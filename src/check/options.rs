@@ -1,63 +1,11 @@
 //! What the user may choose.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::check::target::Host;
-use crate::smtp::tls::{Opinion, Session, Trust};
-
-/// How to treat TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TlsMode {
-    /// STARTTLS when it is offered; from the first byte on port 465.
-    #[default]
-    Auto,
-    /// STARTTLS, or it is a failure; the certificate has to be right.
-    Required,
-    /// TLS from the first byte.
-    Implicit,
-    /// No TLS at all.
-    None,
-}
-
-/// Which families of addresses to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "names of families")]
-pub struct Families {
-    pub v4: bool,
-    pub v6: bool,
-}
-
-/// Whom to trust with certificates: a file of the user's, or the roots of the machine, which
-/// are read when the first certificate is to be judged.
-#[derive(Debug, Default)]
-pub struct Roots {
-    file: Option<Trust>,
-    system: OnceLock<Trust>,
-}
-
-impl Roots {
-    /// The certificates of a file, and nobody else.
-    pub fn of_file(trust: Trust) -> Self {
-        Self {
-            file: Some(trust),
-            system: OnceLock::new(),
-        }
-    }
-
-    /// Judges what a handshake brought.
-    pub fn judge(&self, session: &Session, host: &str, now: DateTime<Utc>) -> Opinion {
-        match &self.file {
-            Some(trust) => trust.judge(session, host, now),
-            None => self
-                .system
-                .get_or_init(Trust::system)
-                .judge(session, host, now),
-        }
-    }
-}
+use crate::smtp::tls::Roots;
+use crate::smtp::{Families, Host, TlsMode};
 
 /// What to check, and how.
 #[derive(Debug)]

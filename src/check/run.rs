@@ -16,12 +16,12 @@ use crate::check::desk::Desk;
 use crate::check::greeting::Place;
 use crate::check::options::Options;
 use crate::check::politeness::Politeness;
-use crate::check::target::{Host, Kind, Target};
+use crate::check::target::{Kind, Target};
 use crate::check::{capabilities, domain, encryption, relay, sts, verdict};
 use crate::dns::{Data, Kind as Ask, Lookup, Name};
 use crate::posture::finding::{Finding, Notes, Severity};
 use crate::posture::{Asker, tls_rpt};
-use crate::smtp::{Extensions, Failure, Reply, Stage};
+use crate::smtp::{Extensions, Failure, Host, Reply, Stage};
 
 /// Servers of one target that are asked.
 const MOST_SERVERS: usize = 40;

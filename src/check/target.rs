@@ -1,9 +1,9 @@
 //! What is to be checked: a domain, a server or a mail address.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::dns::Name;
+use crate::smtp::host::{self, BadHost, Host};
 
 /// A target, read but not looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,24 +27,6 @@ pub enum Kind {
     Literal(String, IpAddr),
 }
 
-/// A server by name or address.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Host {
-    /// By name.
-    Name(Name),
-    /// By address.
-    Ip(IpAddr),
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => name.fmt(f),
-            Self::Ip(ip) => ip.fmt(f),
-        }
-    }
-}
-
 /// Why a text is no target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadTarget {
@@ -57,11 +39,21 @@ pub enum BadTarget {
     )]
     Name(String),
     /// The port is no port.
-    #[error("\"{0}\" is no port; ports are numbers from 1 to 65535")]
-    Port(String),
+    #[error(transparent)]
+    Port(BadHost),
     /// The local part cannot be one.
     #[error("\"{0}\" cannot stand before the @ of a mail address; quote it if it is meant so")]
     LocalPart(String),
+}
+
+impl From<BadHost> for BadTarget {
+    fn from(bad: BadHost) -> Self {
+        match bad {
+            BadHost::Empty => Self::Empty,
+            BadHost::Name(text) => Self::Name(text),
+            BadHost::Port(_) => Self::Port(bad),
+        }
+    }
 }
 
 impl Target {
@@ -73,7 +65,7 @@ impl Target {
         let bare = bare.strip_prefix("mailto:").unwrap_or(bare).trim();
         let kind = match bare.rsplit_once('@') {
             Some((local, domain)) => address(local, domain)?,
-            None => host(bare)?,
+            None => domain_or_host(bare)?,
         };
         Ok(Self {
             text: bare.to_string(),
@@ -101,38 +93,8 @@ impl Target {
     }
 }
 
-/// Reads a server: `host`, `host:port`, an address, `[address]:port`.
-pub fn server(text: &str) -> Result<(Host, Option<u16>), BadTarget> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(BadTarget::Empty);
-    }
-    if let Ok(ip) = text.parse() {
-        return Ok((Host::Ip(ip), None));
-    }
-    if let Some((inner, rest)) = text.strip_prefix('[').and_then(|t| t.split_once(']')) {
-        let inner = literal(inner)
-            .map_or_else(|| Name::parse(inner).map(Host::Name), |ip| Ok(Host::Ip(ip)));
-        let inner = inner.map_err(|_| BadTarget::Name(text.to_string()))?;
-        return match rest.strip_prefix(':') {
-            Some(digits) => Ok((inner, Some(port(digits)?))),
-            None if rest.is_empty() => Ok((inner, None)),
-            None => Err(BadTarget::Name(text.to_string())),
-        };
-    }
-    let (name, port) = match text.rsplit_once(':') {
-        Some((name, digits)) => (name, Some(port(digits)?)),
-        None => (text, None),
-    };
-    if let Ok(ip) = name.parse() {
-        return Ok((Host::Ip(ip), port));
-    }
-    let parsed = Name::parse(name).map_err(|_| BadTarget::Name(text.to_string()))?;
-    Ok((Host::Name(parsed), port))
-}
-
-fn host(text: &str) -> Result<Kind, BadTarget> {
-    let (host, port) = server(text)?;
+fn domain_or_host(text: &str) -> Result<Kind, BadTarget> {
+    let (host, port) = host::parse(text)?;
     let bracketed = text.starts_with('[');
     Ok(match host {
         Host::Name(name) if port.is_none() && !bracketed => Kind::Domain(name),
@@ -147,24 +109,11 @@ fn address(local: &str, domain: &str) -> Result<Kind, BadTarget> {
         return Err(BadTarget::LocalPart(local.to_string()));
     }
     if let Some(inner) = domain.strip_prefix('[').and_then(|d| d.strip_suffix(']')) {
-        let ip = literal(inner).ok_or_else(|| BadTarget::Name(domain.to_string()))?;
+        let ip = host::literal(inner).ok_or_else(|| BadTarget::Name(domain.to_string()))?;
         return Ok(Kind::Literal(local.to_string(), ip));
     }
     let name = Name::parse(domain).map_err(|_| BadTarget::Name(domain.to_string()))?;
     Ok(Kind::Address(local.to_string(), name))
-}
-
-fn literal(text: &str) -> Option<IpAddr> {
-    let v6 = text.get(..5).filter(|p| p.eq_ignore_ascii_case("IPv6:"));
-    match v6 {
-        Some(_) => Some(IpAddr::V6(text.get(5..)?.parse::<Ipv6Addr>().ok()?)),
-        None => text.parse().ok(),
-    }
-}
-
-fn port(digits: &str) -> Result<u16, BadTarget> {
-    let port = digits.parse().ok().filter(|p| *p > 0);
-    port.ok_or_else(|| BadTarget::Port(digits.to_string()))
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 
-use crate::check::{Host, TlsMode};
 use crate::mta::address::Address;
 use crate::mta::mailboxes::octets;
 use crate::smtp::sasl::Mechanism;
+use crate::smtp::{Host, TlsMode};
 
 /// Send a test message and see what really happens
 ///

@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::bounce::cause::Cause;
 use crate::bounce::explanation::Recipient;
-use crate::check::{Families, Host};
 use crate::dns::{Lookup, Patience};
 use crate::mta::delivery::exchange::{self, Target};
+use crate::smtp::{Families, Host};
 
 use crate::smtp::Reply;
 

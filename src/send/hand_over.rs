@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::check::{Roots, TlsMode};
 use crate::smtp::command::{MailParameters, RcptParameters};
 use crate::smtp::sasl::{Credentials, Dialogue, Mechanism};
 use crate::smtp::tls::trust::Dates;
-use crate::smtp::tls::{Opinion, Session};
+use crate::smtp::tls::{Opinion, Roots, Session};
 use crate::smtp::transcript::Exchange;
-use crate::smtp::{Client, Command, Deadlines, Extensions, Failure, Reply, Stage};
+use crate::smtp::{Client, Command, Deadlines, Extensions, Failure, Reply, Stage, TlsMode};
 
 /// The port of TLS from the first byte (RFC 8314).
 const SUBMISSIONS: u16 = 465;

@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::check::Roots;
 use crate::smtp::sasl::{Credentials, Secret};
+use crate::smtp::tls::Roots;
 use crate::smtp::tls::{self, Duplex};
 
 /// Octets of a line.

@@ -13,6 +13,7 @@ pub mod deadlines;
 pub mod extensions;
 mod failure;
 pub mod foreign;
+pub mod host;
 pub mod https;
 pub mod played;
 pub mod reply;
@@ -20,14 +21,17 @@ pub mod sasl;
 mod stream;
 pub mod tls;
 pub mod transcript;
+mod way;
 
 pub use client::Client;
 pub use command::Command;
 pub use deadlines::Deadlines;
 pub use extensions::Extensions;
 pub use failure::{Failure, Stage};
+pub use host::Host;
 pub use reply::Reply;
 pub use transcript::Transcript;
+pub use way::{Families, TlsMode};
 
 #[cfg(test)]
 mod client_tests;

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use crate::app::Context;
 use crate::app::output::{Output, complain};
-use crate::check::{Families, Roots};
 use crate::cli::send_test::SendTest;
 use crate::config::Format;
 use crate::dns::{Resolver, servers};
@@ -29,9 +28,9 @@ use crate::send::wait::maildir::Maildir;
 use crate::send::wait::receiver::Receiver;
 use crate::send::wait::{Hope, Source, wait};
 use crate::send::{Outcome, Round, Token, filtered};
-use crate::smtp::Deadlines;
 use crate::smtp::sasl::{Credentials, Secret};
-use crate::smtp::tls::Trust;
+use crate::smtp::tls::{Roots, Trust};
+use crate::smtp::{Deadlines, Families};
 
 use super::{Stage, exit, interrupted, secret, show};
 

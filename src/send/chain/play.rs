@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 use chrono::Utc;
 use tokio::time::{Instant, sleep};
 
-use crate::check::TlsMode;
 use crate::send::arrival;
 use crate::send::compose::Draft;
 use crate::send::hand_over::{Handed, Letter, Manner, Place, hand_over};
 use crate::send::round::{Event, Round, Status};
 use crate::send::sight::{Sight, look};
 use crate::smtp::Deadlines;
+use crate::smtp::TlsMode;
 use crate::smtp::sasl::{Credentials, Secret};
 
 use super::plan::{Answer, Part, Plan, SENDER, USER};

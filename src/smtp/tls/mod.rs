@@ -8,6 +8,7 @@
 pub mod certificate;
 mod der;
 pub mod relic;
+mod roots;
 pub mod server;
 pub mod trust;
 mod witness;
@@ -31,6 +32,7 @@ use tokio_rustls::client::TlsStream;
 use witness::{Shy, Witness};
 
 pub use certificate::Certificate;
+pub use roots::Roots;
 pub use trust::{Opinion, Trust};
 
 /// What a handshake brought.
