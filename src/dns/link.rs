@@ -23,7 +23,7 @@ use super::wire::{self, Heard};
 /// Sockets to one server: the window spread over them never fills a default receive buffer.
 const MOST_PORTS: usize = 4;
 /// Open questions for which one more socket is opened.
-const QUESTIONS_PER_PORT: usize = 48;
+const QUESTIONS_PER_PORT: usize = 90;
 /// Errors in a row after which a socket is left alone: then it is the machine's network.
 const MOST_ERRORS: usize = 64;
 /// The largest UDP packet that is read; more than was asked for.

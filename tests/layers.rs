@@ -1,0 +1,206 @@
+//! Who may import whom. A mail goes in at the bottom, a finding comes out at the top, nothing
+//! turns back: each room names here the rooms that it may use, and no file uses another.
+//! `docs/` shows the same table, each room on its page.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What anybody may use: words for the errors of the system, the scale of findings, the scanner.
+const LEAVES: [&str; 3] = ["scan", "severity", "words"];
+
+/// The rooms from the bottom to the top, and what each may import beside the leaves.
+const ROOMS: [(&str, &[&str]); 16] = [
+    ("message", &[]),
+    ("dns", &[]),
+    ("glossary", &[]),
+    // The status codes of RFC 3463 are one type for mail and for replies.
+    ("smtp", &["message"]),
+    ("bounce", &["message"]),
+    ("route", &["message"]),
+    ("dnsbl", &["dns"]),
+    ("posture", &["dns"]),
+    // One brain for every reply, wherever it was heard.
+    ("check", &["bounce", "dns", "posture", "smtp"]),
+    // The policy of the server asks lists and SPF, and its notices speak with explain's words.
+    (
+        "mta",
+        &["bounce", "dns", "dnsbl", "message", "posture", "smtp"],
+    ),
+    // Sends, waits, and explains what comes back.
+    (
+        "send",
+        &["bounce", "check", "dns", "message", "mta", "route", "smtp"],
+    ),
+    ("config", &["bounce", "check", "dns", "dnsbl", "report"]),
+    // Plain results only; `config` and `glossary` are commands, too.
+    (
+        "report",
+        &[
+            "bounce", "check", "config", "dns", "dnsbl", "glossary", "message", "mta", "posture",
+            "route", "send", "smtp",
+        ],
+    ),
+    (
+        "cli",
+        &["bounce", "check", "config", "dns", "mta", "report", "smtp"],
+    ),
+    ("exit", &[]),
+    (
+        "app",
+        &[
+            "bounce", "check", "cli", "config", "dns", "dnsbl", "exit", "glossary", "message",
+            "mta", "posture", "report", "route", "send", "smtp",
+        ],
+    ),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All Rust files below a folder.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The room of a file: the first part of its path below `src`.
+fn room(path: &Path) -> String {
+    let below = path.strip_prefix(root().join("src")).unwrap();
+    let first = below.iter().next().unwrap().to_string_lossy().into_owned();
+    first.trim_end_matches(".rs").to_string()
+}
+
+/// A file without its comments and its tests.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .take_while(|line| !line.trim_start().starts_with("#[cfg(test)]"))
+        .map(|line| line.split("//").next().unwrap_or_default())
+}
+
+/// The rooms that a file names.
+fn named(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for code in code(text) {
+        for (at, _) in code.match_indices("crate::") {
+            let name: String = code[at + 7..]
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect();
+            found.insert(name);
+        }
+    }
+    found
+}
+
+fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    ROOMS
+        .iter()
+        .map(|(room, may)| (*room, may.iter().chain(&LEAVES).copied().collect()))
+        .collect()
+}
+
+#[test]
+fn no_room_imports_what_it_may_not() {
+    let allowed = allowed();
+    let mut paths = Vec::new();
+    files(&root().join("src"), &mut paths);
+    assert!(paths.len() > 200, "the walk found {} files", paths.len());
+    let mut wrong = Vec::new();
+    for path in paths {
+        let room = room(&path);
+        if ["lib", "main"].contains(&room.as_str()) || path.ends_with("tests.rs") {
+            continue;
+        }
+        let may = allowed.get(room.as_str());
+        for name in named(&fs::read_to_string(&path).unwrap()) {
+            let is_room = allowed.contains_key(name.as_str()) || LEAVES.contains(&name.as_str());
+            let fine = name == room || !is_room || may.is_some_and(|m| m.contains(name.as_str()));
+            if !fine {
+                wrong.push(format!("{}: {room} uses {name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_a_room_may_import_it_does_import() {
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut paths = Vec::new();
+    files(&root().join("src"), &mut paths);
+    for path in paths {
+        let names = named(&fs::read_to_string(&path).unwrap());
+        used.entry(room(&path)).or_default().extend(names);
+    }
+    for (room, may) in ROOMS {
+        for other in may {
+            assert!(
+                used[room].contains(*other),
+                "{room} does not use {other} any more: strike it from the table"
+            );
+        }
+    }
+}
+
+/// Below a room there are only rooms that come before it: no circle.
+#[test]
+fn the_rooms_stand_on_each_other_in_this_order() {
+    for (at, (room, may)) in ROOMS.iter().enumerate() {
+        for other in *may {
+            let place = ROOMS.iter().position(|(name, _)| name == other);
+            let circle = place.is_none_or(|place| place >= at);
+            // The report shows what the settings are, the settings say how to report.
+            assert!(
+                !circle || (*room == "config" && *other == "report"),
+                "{room} stands below {other}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_folder_of_the_source_is_a_room() {
+    for entry in fs::read_dir(root().join("src")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_string_lossy().replace(".rs", "");
+        if entry.path().is_dir() && name != "data" {
+            let known = ROOMS.iter().any(|(room, _)| *room == name) || LEAVES.contains(&&*name);
+            assert!(known, "src/{name} has no place in the table");
+        }
+    }
+}
+
+/// A library that is exchanged one day is exchanged in one room.
+#[test]
+fn a_foreign_crate_stays_in_its_room() {
+    let owners: [(&str, &[&str]); 5] = [
+        ("hickory_proto", &["dns"]),
+        ("rustls", &["smtp"]),
+        ("mail_parser", &["message"]),
+        ("clap", &["cli", "app"]),
+        ("comfy_table", &["report"]),
+    ];
+    let mut paths = Vec::new();
+    files(&root().join("src"), &mut paths);
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap();
+        for (krate, rooms) in owners {
+            let used = code(&text).any(|code| code.contains(&format!("{krate}::")));
+            let room = room(&path);
+            assert!(
+                !used || rooms.contains(&room.as_str()),
+                "{} uses {krate}",
+                path.display()
+            );
+        }
+    }
+}
