@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What anybody may use: words for the errors of the system, the scale of findings, the scanner.
-const LEAVES: [&str; 3] = ["scan", "severity", "words"];
+/// What anybody may use: the scanner, where an address means something, the scale of findings,
+/// words for the errors of the system.
+const LEAVES: [&str; 4] = ["scan", "scope", "severity", "words"];
 
 /// The rooms from the bottom to the top, and what each may import beside the leaves.
 const ROOMS: [(&str, &[&str]); 16] = [

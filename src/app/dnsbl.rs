@@ -131,7 +131,7 @@ fn own_public_addresses() -> Vec<IpAddr> {
         socket.connect(to).ok()?;
         Some(socket.local_addr().ok()?.ip())
     };
-    let public = |ip: &IpAddr| crate::dnsbl::scope::Scope::of(*ip).is_public();
+    let public = |ip: &IpAddr| crate::scope::Scope::of(*ip).is_public();
     OUTSIDE
         .into_iter()
         .filter_map(address)

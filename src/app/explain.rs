@@ -275,7 +275,7 @@ impl Plan<'_> {
         let told = self.values.format != Format::Json && !self.summary && !self.values.quiet;
         match found {
             [one] if told && !self.reply && one.report != Report::None => {
-                super::route::returned(&layer::open(bytes), &[])
+                crate::route::returned(&layer::open(bytes), &[])
             }
             _ => None,
         }

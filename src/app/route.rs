@@ -10,8 +10,7 @@ use std::thread;
 use crate::cli;
 use crate::config::{Format, Values};
 use crate::exit::Exit;
-use crate::message::inner::Descend;
-use crate::message::layer::{self, BlockKind, Head, Layer};
+use crate::message::layer;
 use crate::message::source;
 use crate::report::human::explain::Detail;
 use crate::report::human::route::Look;
@@ -181,84 +180,6 @@ pub(super) fn plainly(
     Some((done.text, done.some_bad))
 }
 
-/// The way of the outermost mail: the input itself, or the header that was pasted into a text or
-/// into a mail that has no trace of its own.
-fn outermost(layer: &Layer<'_>, trust: &[Trust]) -> Option<Route> {
-    let own = || Some(route::of(&layer.head, trust));
-    // What a notice quotes came another way than the notice.
-    let text_only = layer.head.fields.is_empty();
-    if layer.head.has("Received") || (is_notice(layer) && !text_only) {
-        return own();
-    }
-    let mut found = None;
-    layer.walk(&mut |inner| {
-        if found.is_none() && text_only && inner.head.has("Received") {
-            found = Some(route::of(&inner.head, trust));
-        }
-        for kind in [BlockKind::Plain, BlockKind::Html] {
-            for block in inner.blocks_of(kind) {
-                if found.is_none()
-                    && let Some(head) = route::quoted_head(block.text())
-                {
-                    found = Some(route::of(&head, trust));
-                }
-            }
-        }
-        if found.is_some() || !text_only {
-            Descend::Past
-        } else {
-            Descend::Into
-        }
-    });
-    found.or_else(|| own().filter(|_| !text_only))
-}
-
-/// A report of a mail system: the empty envelope sender, or the name of the system in `From`.
-fn is_notice(layer: &Layer<'_>) -> bool {
-    let system = |from: &str| {
-        let from = from.to_ascii_lowercase();
-        from.contains("mailer-daemon") || from.contains("postmaster@")
-    };
-    let head = &layer.head;
-    head.get("Return-Path").is_some_and(|p| p.trim() == "<>")
-        || head.get("From").is_some_and(|from| system(&from))
-        || layer.block(BlockKind::DeliveryStatus).is_some()
-        || head.has("X-Failed-Recipients")
-}
-
-/// The way of the innermost message that came back with its trace.
-pub(super) fn returned(layer: &Layer<'_>, trust: &[Trust]) -> Option<Route> {
-    let mut found: Option<(usize, Route)> = None;
-    let mut consider = |depth: usize, head: &Head<'_>| {
-        // Of two at one depth (attached, and quoted in the words beside it) the longer one is whole.
-        let count = head.all("Received").count();
-        let better = |(d, way): &(usize, Route)| (depth, count) > (*d, way.hops.len());
-        if count > 0 && found.as_ref().is_none_or(better) {
-            found = Some((depth, route::of(head, trust)));
-        }
-    };
-    layer.walk(&mut |inner| {
-        let depth = inner.wraps.len() * 2;
-        if depth > 0 {
-            consider(depth, &inner.head);
-        }
-        for block in inner.blocks_of(BlockKind::MessageHead) {
-            consider(depth + 1, &Head::parse(block.text().as_bytes()));
-        }
-        // Also a header that the notice quotes in its text, or that a broken boundary has
-        // appended to the report.
-        for kind in [BlockKind::Plain, BlockKind::DeliveryStatus] {
-            for block in inner.blocks_of(kind) {
-                if let Some(head) = route::quoted_head(block.text()) {
-                    consider(depth + 1, &head);
-                }
-            }
-        }
-        Descend::Into
-    });
-    found.map(|(_, way)| way)
-}
-
 impl Plan<'_> {
     fn work(&self, batch: &Batch) -> Done {
         let mut done = Done {
@@ -305,9 +226,9 @@ impl Plan<'_> {
     fn route(&self, bytes: &[u8]) -> Option<Route> {
         let layer = layer::open(bytes);
         let mut way = if self.command.original {
-            returned(&layer, &self.trust)?
+            route::returned(&layer, &self.trust)?
         } else {
-            self.own(&layer, bytes)?
+            route::outermost(&layer, bytes, &self.trust)?
         };
         if let Some(line) = &self.line {
             // Of what came back, and of what was pasted, the signed text is seldom whole.
@@ -318,22 +239,6 @@ impl Plan<'_> {
             way.learn(found);
         }
         Some(way)
-    }
-
-    /// The way of the input itself; what was pasted with its lines in disorder is mended first.
-    fn own(&self, layer: &Layer<'_>, bytes: &[u8]) -> Option<Route> {
-        let found = outermost(layer, &self.trust);
-        let told = |way: &Route| way.hops.iter().filter(|h| h.time.is_some()).count();
-        let whole = |way: &Route| !way.hops.is_empty() && told(way) == way.hops.len();
-        if found.as_ref().is_some_and(whole) {
-            return found;
-        }
-        let text = route::mended(bytes);
-        let mended = text.map(|text| route::of(&Head::parse(text.as_bytes()), &self.trust));
-        match (found, mended) {
-            (Some(found), Some(mended)) if told(&mended) <= told(&found) => Some(found),
-            (found, mended) => mended.filter(|way| !way.hops.is_empty()).or(found),
-        }
     }
 
     fn tell(&self, job: &Job, way: &Route, done: &mut Done) {

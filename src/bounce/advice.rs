@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
 use chrono::{DateTime, FixedOffset};
 
 use crate::bounce::cause::Cause;
 use crate::bounce::explanation::{Action, Mistake, Recipient};
+use crate::scope::Scope;
 
 /// Whom the words are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -180,20 +180,12 @@ impl Situation {
                 .dnsbl
                 .as_ref()
                 .and_then(|l| l.ip)
-                .is_some_and(is_private) =>
+                .is_some_and(|ip| Scope::of(ip).is_inside()) =>
             {
                 Self::PrivateAddress
             }
             _ => Self::Final,
         }
-    }
-}
-
-/// Addresses that mean something else in each network (RFC 1918, 4193, 3927).
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
     }
 }
 

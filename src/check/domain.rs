@@ -8,6 +8,7 @@ use crate::check::{Dns, Exchanger};
 use crate::dns::{Answer, Data, Failure, Kind, Lookup, Name};
 use crate::posture::finding::{Finding, Notes};
 use crate::posture::{Asker, bimi, dkim, dmarc, mta_sts, spf, tls_rpt};
+use crate::scope::Scope;
 
 /// The mail servers of one domain that are looked at. The largest sets have about twenty.
 const MOST_MX: usize = 20;
@@ -296,10 +297,5 @@ fn repeated(dns: &Dns) -> Option<Finding> {
 
 /// Addresses that do not exist on the Internet (RFC 6890).
 pub(super) fn is_inner(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified()
-        }
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    }
+    Scope::of(ip).is_inside() || ip.is_unspecified()
 }

@@ -11,11 +11,11 @@ use crate::dns::{Answer, Data, Failure, Kind, Lookup, Name, Patience, Pulse, Que
 use crate::dnsbl::health::{self, Health};
 use crate::dnsbl::judge::{Heard, judge};
 use crate::dnsbl::reading::{self, Reading};
-use crate::dnsbl::scope::Scope;
 use crate::dnsbl::source::Source;
 use crate::dnsbl::subject::Subject;
 use crate::dnsbl::trust::{self, Distrust};
 use crate::dnsbl::verdict::{Finding, Status, Verdict};
+use crate::scope::Scope;
 
 /// Parents of a host name that are asked, up to the registered domain.
 const MOST_NAMES: usize = 4;

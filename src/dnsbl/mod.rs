@@ -10,7 +10,6 @@ mod checker;
 mod health;
 mod judge;
 mod reading;
-pub mod scope;
 pub mod source;
 pub mod subject;
 pub mod target;

@@ -8,8 +8,8 @@ use futures_util::future::{join, join_all};
 use ipnet::IpNet;
 
 use crate::dns::{Data, Kind, Lookup, Name, Patience, Question, Reply};
-use crate::dnsbl::scope::Scope;
 use crate::dnsbl::subject::Subject;
+use crate::scope::Scope;
 
 /// The largest range that is asked without an explicit word: a /22.
 pub const LARGEST_RANGE: u128 = 1024;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::dns::Name;
 use crate::dnsbl::catalogue::{Kind, Sense, Weight};
-use crate::dnsbl::scope::Scope;
 use crate::dnsbl::source::Source;
 use crate::dnsbl::subject::Subject;
 use crate::dnsbl::trust::Distrust;
+use crate::scope::Scope;
 
 /// The outcome for one list. "Not listed" is [`Status::Clean`] and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,6 +9,7 @@ pub mod authentication;
 mod border;
 mod clocks;
 pub mod filters;
+mod find;
 pub mod finding;
 mod findings;
 pub mod hop;
@@ -28,12 +29,12 @@ use crate::message::dates::Stamp;
 
 pub use authentication::Authentication;
 pub use filters::Verdict;
+pub use find::{outermost, returned, route};
 pub use finding::{Finding, Severity, Sureness};
 pub use findings::span;
 pub use hop::{Hop, Role};
 pub use net::Trust;
-pub use paste::mended;
-pub use read::{of, quoted_head};
+pub use read::of;
 
 /// The way of one message.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,7 +1,9 @@
 //! Addresses and names: which net an address belongs to, which names are of one organisation,
 //! and which servers the reader trusts.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+
+use crate::scope::Scope;
 
 /// Where a leg runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,40 +29,15 @@ impl Zone {
 
 /// The zone of an address. Documentation addresses count as public: they stand for public ones.
 pub fn zone(ip: IpAddr) -> Zone {
-    match ip {
-        IpAddr::V4(ip) => zone4(ip),
-        IpAddr::V6(ip) => zone6(ip),
+    match Scope::of(ip) {
+        Scope::Loopback => Zone::Local,
+        Scope::Private | Scope::CarrierNat | Scope::LinkLocal | Scope::Benchmark => Zone::Private,
+        // 6to4 carries an IPv4 address (Google's 2002:a05::/32 is 10.5/16), and so does NAT64.
+        Scope::Tunnel(inside) => zone(inside.into()),
+        // The address of a machine that does not know its own.
+        Scope::Reserved if ip.is_unspecified() => Zone::Local,
+        Scope::Public | Scope::Documentation | Scope::Multicast | Scope::Reserved => Zone::Public,
     }
-}
-
-fn zone4(ip: Ipv4Addr) -> Zone {
-    let [a, b, ..] = ip.octets();
-    match (a, b) {
-        (127, _) | (0, 0) => Zone::Local,
-        // RFC 1918, link-local (RFC 3927), shared (RFC 6598), benchmarks (RFC 2544).
-        (10, _) | (192, 168) | (169, 254) | (172, 16..=31) | (100, 64..=127) | (198, 18..=19) => {
-            Zone::Private
-        }
-        _ => Zone::Public,
-    }
-}
-
-fn zone6(ip: Ipv6Addr) -> Zone {
-    let [first, second, third, ..] = ip.segments();
-    if ip.is_loopback() || ip.is_unspecified() {
-        return Zone::Local;
-    }
-    // RFC 4193, link-local (RFC 4291).
-    if first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80 {
-        return Zone::Private;
-    }
-    // 6to4 carries an IPv4 address (Google's 2002:a05::/32 is 10.5/16), and so does NAT64.
-    if first == 0x2002 {
-        let [a, b] = second.to_be_bytes();
-        let [c, d] = third.to_be_bytes();
-        return zone4(Ipv4Addr::new(a, b, c, d));
-    }
-    Zone::Public
 }
 
 /// Whether a client is an inner machine of a provider whose inner net has public addresses: it
@@ -83,9 +60,13 @@ pub fn is_inner(name: &str, ip: IpAddr) -> bool {
 
 /// An address that can be in no honest line over the network: multicast, reserved.
 pub fn is_reserved(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.octets().first().is_some_and(|a| *a >= 224 || *a == 0),
-        IpAddr::V6(ip) => ip.is_multicast(),
+    match Scope::of(ip) {
+        Scope::Multicast => true,
+        // The net 192.0.0.0/24 is of protocols that do appear on the way (RFC 7335).
+        Scope::Reserved => {
+            matches!(ip.to_canonical(), IpAddr::V4(v4) if !v4.octets().starts_with(&[192, 0, 0]))
+        }
+        _ => false,
     }
 }
 

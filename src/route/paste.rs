@@ -5,7 +5,7 @@
 const MAX_BYTES: usize = 256 * 1024;
 
 /// The header in a text, with its fields put together again; `None` when nothing was broken.
-pub fn mended(bytes: &[u8]) -> Option<String> {
+pub(super) fn mended(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes.get(..MAX_BYTES).unwrap_or(bytes));
     let lines: Vec<&str> = text.split('\n').map(str::trim_end).collect();
     let spaced = is_double_spaced(&lines);

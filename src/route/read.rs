@@ -73,7 +73,7 @@ pub fn of(head: &Head<'_>, trust: &[Trust]) -> Route {
 
 /// The header of a returned message that stands in a text, behind the words of a notice: from the
 /// first trace field on.
-pub fn quoted_head(text: &str) -> Option<Head<'_>> {
+pub(super) fn quoted_head(text: &str) -> Option<Head<'_>> {
     let starts = |name: &str| {
         let at_start = received::words::after(text, name).map(|_| 0);
         at_start.or_else(|| {

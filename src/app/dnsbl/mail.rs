@@ -7,13 +7,13 @@ use std::net::IpAddr;
 use crate::bounce;
 use crate::bounce::explanation::{Explanation, Report};
 use crate::dns::Name;
-use crate::dnsbl::scope::Scope;
 use crate::dnsbl::subject::Subject;
 use crate::dnsbl::target::{Derived, Target};
 use crate::message::addresses;
 use crate::message::inner::Descend;
 use crate::message::layer::{self, Block, BlockKind, Layer};
 use crate::route::received::{self, unfold};
+use crate::scope::Scope;
 
 /// Addresses and domains of one message that are asked about: real mail has fewer.
 const MOST_ADDRESSES: usize = 16;

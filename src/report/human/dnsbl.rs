@@ -6,11 +6,11 @@ use std::net::IpAddr;
 
 use crate::dnsbl::advice::Advice;
 use crate::dnsbl::catalogue::{List, Weight};
-use crate::dnsbl::scope::Scope;
 use crate::dnsbl::verdict::{Finding, Status, Verdict};
 use crate::report::page::Page;
 use crate::report::painter::{Glyph, Painter, Style};
 use crate::report::table::Table;
+use crate::scope::Scope;
 
 /// Listings that are told in full; of more, the names.
 const TOLD: usize = 12;

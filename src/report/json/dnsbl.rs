@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::dnsbl::advice::{self, Advice};
 use crate::dnsbl::catalogue::{List, Sense, Weight};
-use crate::dnsbl::scope::Scope;
 use crate::dnsbl::verdict::{Finding, Verdict};
 use crate::report::safe::is_hidden;
+use crate::scope::Scope;
 
 #[derive(Serialize)]
 struct Line<'f> {

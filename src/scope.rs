@@ -1,4 +1,5 @@
-//! Addresses that no public list can name, and why (RFC 6890 and the registries behind it).
+//! Where an address means something: on the Internet, in one network, on one machine, nowhere
+//! (RFC 6890 and the registries behind it). It imports nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -77,6 +78,15 @@ impl Scope {
     /// Whether a receiver on the Internet can see it.
     pub const fn is_public(self) -> bool {
         matches!(self, Self::Public)
+    }
+
+    /// Whether it means something else in each network: what one party says of it tells another
+    /// nothing.
+    pub const fn is_inside(self) -> bool {
+        matches!(
+            self,
+            Self::Private | Self::CarrierNat | Self::Loopback | Self::LinkLocal
+        )
     }
 
     /// The id used in JSON.
