@@ -258,21 +258,42 @@ impl Desk {
     }
 
     /// What the DNS knows about the server, asked once.
-    pub(super) async fn known<L: Lookup>(&self, asker: Asker<'_, L>) -> &Known {
+    /// `alias` is what the server's name stands for, when it is an alias.
+    pub(super) async fn known<L: Lookup>(
+        &self,
+        asker: Asker<'_, L>,
+        alias: Option<&str>,
+    ) -> &Known {
         self.known
             .get_or_init(|| async {
-                let name = format!("_{}._tcp.{}", self.place.port, self.place.host);
-                let (reverse, pins) = tokio::join!(
-                    rdns::look_up(asker, self.place.ip),
-                    pins(asker, &name, &self.place.host)
-                );
+                let reverse = rdns::look_up(asker, self.place.ip);
+                let (reverse, (pins, pins_at)) = tokio::join!(reverse, self.pins(asker, alias));
                 Known {
                     reverse,
                     pins,
-                    pins_at: name,
+                    pins_at,
                 }
             })
             .await
+    }
+
+    /// The TLSA records and where they stand: at the name that an alias leads to, and when there
+    /// are none, at the alias itself (RFC 7672 §2.2.2).
+    async fn pins<L: Lookup>(
+        &self,
+        asker: Asker<'_, L>,
+        alias: Option<&str>,
+    ) -> (Result<(Vec<dane::Pin>, bool), DnsFailure>, String) {
+        let at = |host: &str| format!("_{}._tcp.{host}", self.place.port);
+        if let Some(real) = alias {
+            let name = at(real);
+            match pins(asker, &name, real).await {
+                Ok((found, _)) if found.is_empty() => {}
+                found => return (found, name),
+            }
+        }
+        let name = at(&self.place.host);
+        (pins(asker, &name, &self.place.host).await, name)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::check::options::Options;
 use crate::check::sts;
 use crate::check::{Dns, Exchanger};
 use crate::dns::{Answer, Data, Failure, Kind, Lookup, Name};
-use crate::posture::finding::{Finding, Notes};
+use crate::posture::finding::{Finding, Notes, Severity};
 use crate::posture::{Asker, bimi, dkim, dmarc, mta_sts, spf, tls_rpt};
 use crate::scope::Scope;
 
@@ -149,7 +149,15 @@ pub(super) fn judge(dns: &Dns) -> Vec<Finding> {
     for mx in &dns.mx {
         all.extend(exchanger(mx, works));
     }
-    all.extend(repeated(dns));
+    if let Some(text) = repeated(dns).or_else(|| same_server(dns)) {
+        all.push(Finding::new(
+            Severity::Info,
+            "mx-repeated",
+            &dns.domain,
+            text,
+            "",
+        ));
+    }
     if let Some(spf) = &dns.spf {
         all.extend(spf::judge(&dns.domain, spf));
     }
@@ -251,10 +259,11 @@ fn exchanger(mx: &Exchanger, others_work: bool) -> Vec<Finding> {
             "Give it an IPv4 address, or add a server that has one.",
         );
     }
-    if let Some(ip) = mx.addresses.iter().find(|ip| is_inner(**ip)) {
+    let inner = mx.addresses.iter().find_map(|ip| Some((ip, inner(*ip)?)));
+    if let Some((ip, what)) = inner {
         notes.info(
             "mx-private-address",
-            format!("{ip} is an address of a private network: the Internet cannot reach it"),
+            format!("{ip} is {}: the Internet cannot reach it", what.what()),
             "Fine inside that network; for mail from outside it needs a public address.",
         );
     }
@@ -265,7 +274,11 @@ fn dangling(failure: Failure, others_work: bool, notes: &mut Notes<'_>) {
     const ADVICE: &str = "The domain's admin corrects the MX record; if the name's own domain is free, somebody else could take it and the mail.";
     if !failure.is_answer() {
         let text = format!("the address of the mail server could not be looked up: {failure}");
-        notes.error("dns-failure", text, "Try again later.");
+        if others_work {
+            notes.warning("dns-failure", text, "Try again later.");
+        } else {
+            notes.error("dns-failure", text, "Try again later.");
+        }
         return;
     }
     let text = match failure {
@@ -279,23 +292,39 @@ fn dangling(failure: Failure, others_work: bool, notes: &mut Notes<'_>) {
     }
 }
 
-fn repeated(dns: &Dns) -> Option<Finding> {
+fn repeated(dns: &Dns) -> Option<String> {
     let mut seen: Vec<&Name> = Vec::new();
     let twice = dns.mx.iter().find(|mx| {
         let before = seen.contains(&&mx.host);
         seen.push(&mx.host);
         before
     })?;
-    let mut notes = Notes::about(&dns.domain);
-    let text = format!(
+    Some(format!(
         "{} stands in the MX records twice, which adds nothing",
         twice.host
-    );
-    notes.info("mx-repeated", text, "");
-    notes.list.pop()
+    ))
 }
 
-/// Addresses that do not exist on the Internet (RFC 6890).
-pub(super) fn is_inner(ip: IpAddr) -> bool {
-    Scope::of(ip).is_inside() || ip.is_unspecified()
+/// Two names that are one server.
+fn same_server(dns: &Dns) -> Option<String> {
+    let (first, second) = dns.mx.iter().enumerate().find_map(|(n, mx)| {
+        let mut before = dns.mx.iter().take(n);
+        let same = before.find(|other| {
+            other.host != mx.host && mx.addresses.iter().any(|ip| other.addresses.contains(ip))
+        });
+        same.map(|other| (other, mx))
+    })?;
+    Some(format!(
+        "{} and {} have the same address: two MX records, one server",
+        first.host, second.host
+    ))
+}
+
+/// What an address is that the Internet cannot reach; `None` for the others.
+pub(super) fn inner(ip: IpAddr) -> Option<Scope> {
+    match Scope::of(ip) {
+        Scope::Public | Scope::Tunnel(_) => None,
+        other => Some(other),
+    }
+}
 }

@@ -15,6 +15,8 @@ use crate::smtp::tls::{Certificate, Opinion};
 /// Days before the end at which somebody should act.
 const SOON: i64 = 14;
 const VERY_SOON: i64 = 3;
+/// Whole certificates in the DNS that are looked at.
+const WHOLE: usize = 8;
 const POSTMASTER: &str = "Tell the server's postmaster. Most senders encrypt all the same; those that verify do not deliver.";
 
 /// The findings about encryption.
@@ -60,9 +62,10 @@ fn is_strict(server: &Server, options: &Options) -> bool {
 
 fn failed(server: &Server, error: &str, strict: bool, notes: &mut Notes<'_>) {
     if let Some(version) = server.tls.old_version {
-        let text = format!(
-            "the server speaks {version} only, which nobody should use any more (RFC 8996)"
-        );
+        let text = match version {
+            "TLSv1.2" => "the server speaks TLSv1.2 with old ciphers only (without forward secrecy or with CBC), which are not spoken here".to_string(),
+            _ => format!("the server speaks {version} only, which nobody should use any more (RFC 8996)"),
+        };
         let advice = "The server's admin updates its TLS to 1.2 or 1.3.";
         if strict || version == "SSLv3" {
             notes.error("tls-outdated", text, advice);
@@ -210,13 +213,19 @@ pub(super) fn dane_state(
     let Some(session) = &server.tls.session else {
         return State::NoTls;
     };
-    let spkis: Vec<_> = session
-        .chain
+    let mut chain = session.chain.clone();
+    let whole = |pin: &&dane::Pin| (pin.usage, pin.selector, pin.matching) == (2, 0, 0);
+    // RFC 7671 §5.2.1: what the DNS gives whole, the server need not send.
+    for pin in pins.iter().filter(whole).take(WHOLE) {
+        if !chain.is_empty() && !chain.contains(&pin.data) {
+            chain.push(pin.data.clone());
+        }
+    }
+    let spkis: Vec<_> = chain
         .iter()
         .map(|der| Certificate::read(der).map(|c| c.spki).unwrap_or_default())
         .collect();
-    let shown: Vec<_> = session
-        .chain
+    let shown: Vec<_> = chain
         .iter()
         .zip(&spkis)
         .map(|(der, spki)| Shown { der, spki })
@@ -224,8 +233,8 @@ pub(super) fn dane_state(
     let opinion = server.tls.opinion.as_ref();
     let good = opinion.is_some_and(|o| o.name_ok && matches!(o.dates, Dates::Valid(_)));
     dane::compare(pins, &shown, |place| {
-        let anchor = session.chain.get(place);
-        good && anchor.is_some_and(|anchor| leads(anchor, &session.chain, options.now))
+        let anchor = chain.get(place);
+        good && anchor.is_some_and(|anchor| leads(anchor, &chain, options.now))
     })
 }
 

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::bounce::cause::Cause;
 use crate::bounce::classify::{Case, Judgement, judge};
 use crate::bounce::explanation::Command as Step;
 use crate::bounce::notice::Voice;
 use crate::check::options::Options;
 use crate::check::{Server, Tls};
+use crate::smtp::foreign::{self, Protocol};
 use crate::smtp::tls::Trouble;
 use crate::smtp::{Client, Command, Deadlines, Extensions, Failure, Reply, Stage, TlsMode};
 
@@ -83,12 +85,20 @@ impl Place {
         }
         if let Err(Failure::Tls { trouble, .. }) = &outcome {
             server.tls.error = Some(trouble.to_string());
-            if matches!(trouble, Trouble::Version | Trouble::Cipher) {
+            // Some old servers say why, others only hang up.
+            if matches!(
+                trouble,
+                Trouble::Version | Trouble::Cipher | Trouble::Closed | Trouble::Alert(_)
+            ) {
                 server.tls.old_version = self.old_version(options).await;
             }
             if options.tls == TlsMode::Auto && !server.tls.implicit {
                 return self.meet_in_clear(options, server).await;
             }
+        }
+        let hung_up = server.tls.error.is_some() && outcome.is_ok() && !client.is_open();
+        if hung_up && options.tls == TlsMode::Auto {
+            return self.meet_in_clear(options, server).await;
         }
         self.finish(server, client, outcome)
     }
@@ -153,6 +163,9 @@ impl Place {
         let reply = reply?;
         if !client.is_encrypted() {
             server.tls.error = Some(format!("STARTTLS is answered with {reply}"));
+            if reply.code == 421 {
+                client.close().await;
+            }
             return Ok(());
         }
         // The second EHLO can refuse only what the first one did.
@@ -196,16 +209,27 @@ impl Place {
     ) -> Result<(), Failure> {
         let name = our_name(client, options);
         let mut reply = client.ehlo(&name).await?;
+        let is_ftp = |refusal: &Reply| {
+            let greeting = server.banner.as_ref();
+            greeting.is_some_and(|greeting| foreign::is_ftp(greeting, refusal))
+        };
+        if reply.is_permanent() && is_ftp(&reply) {
+            return Err(client.foreign(Protocol::Ftp, &reply));
+        }
         // RFC 5321 §3.2: a server that does not know EHLO may know HELO.
         if matches!(reply.code, 500 | 501 | 502 | 504) {
-            server.no_ehlo = true;
             reply = client.say(Stage::Ehlo, &Command::Helo(&name)).await?;
             if reply.is_positive() {
+                server.no_ehlo = true;
                 server.name = Some(Extensions::read(&reply).name);
             }
         }
         if !reply.is_positive() {
-            let judgement = understand(&reply, Step::Ehlo, &self.host);
+            let mut judgement = understand(&reply, Step::Ehlo, &self.host);
+            // Who knows neither greeting has nothing against our name.
+            if matches!(reply.code, 500 | 502 | 503) {
+                judgement.cause = Cause::ProtocolError;
+            }
             server.refusal = Some((reply, judgement));
             client.quit().await;
         }

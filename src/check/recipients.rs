@@ -5,6 +5,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::bounce::cause::Cause;
 use crate::bounce::explanation::Command as Verb;
+use crate::check::greeting::understand;
 use crate::check::options::Options;
 use crate::check::{Outcome, Probe, Step};
 use crate::smtp::command::{MailParameters, RcptParameters};
@@ -166,7 +167,7 @@ impl Script<'_> {
             let mut asked = Asked::nothing(address);
             asked.steps.extend(self.steps.first().cloned());
             if stranger.is_some() {
-                asked.probe.catch_all = self.replies.get(at).and_then(everything);
+                asked.probe.catch_all = self.replies.get(at).and_then(|r| everything(r, self.host));
                 answers.refused += usize::from(self.refuses(at));
                 asked.steps.extend(self.steps.get(at).cloned());
                 at += 1;
@@ -219,10 +220,15 @@ impl Script<'_> {
 
 /// Whether a server that answers so about nobody takes everything; a refusal for another reason
 /// than the mailbox does not tell.
-fn everything(reply: &Reply) -> Option<bool> {
+fn everything(reply: &Reply, host: &str) -> Option<bool> {
     match reply.code {
         250 | 251 => Some(true),
-        550 | 551 | 553 | 554 if reply.enhanced().is_none_or(|e| e.subject == 1) => Some(false),
+        550 | 551 | 553 | 554 => match understand(reply, Verb::Rcpt, host).cause {
+            Cause::UserUnknown | Cause::MailboxDisabled | Cause::RecipientMoved => Some(false),
+            // A bare number says no more than what it is for (RFC 5321 section 4.2.3).
+            Cause::Unknown => (reply.code == 550).then_some(false),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -230,6 +236,27 @@ fn everything(reply: &Reply) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_word_about_the_mailbox_tells_that_not_everything_is_taken() {
+        let of = |code, text: &str| {
+            let reply = Reply {
+                code,
+                lines: vec![text.to_string()],
+                flaws: Vec::new(),
+            };
+            everything(&reply, "mx.x.test")
+        };
+        assert_eq!(of(250, "ok"), Some(true));
+        assert_eq!(of(550, "No such user here"), Some(false));
+        assert_eq!(of(550, ""), Some(false));
+        assert_eq!(
+            of(550, "your address 192.0.2.7 is blocked by our list"),
+            None
+        );
+        assert_eq!(of(554, "5.7.1 relay access denied"), None);
+        assert_eq!(of(451, "4.7.1 greylisted"), None);
+    }
 
     #[test]
     fn nobody_is_a_new_word_of_letters_each_time() {

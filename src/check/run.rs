@@ -56,6 +56,8 @@ struct Reach {
 struct Stop {
     preference: Option<u16>,
     place: Place,
+    /// What the host's name is an alias of.
+    alias: Option<String>,
     authentic: bool,
 }
 
@@ -156,6 +158,7 @@ impl<L: Lookup> Checker<L> {
             stops.extend(known.map(|ip| Stop {
                 preference: None,
                 place: place(&host.to_string(), ip, port),
+                alias: None,
                 authentic,
             }));
         } else if let Some(dns) = dns {
@@ -164,6 +167,7 @@ impl<L: Lookup> Checker<L> {
                 stops.extend(known.map(|ip| Stop {
                     preference: (!dns.implicit_mx).then_some(mx.preference),
                     place: place(mx.host.as_str(), ip, self.options.port),
+                    alias: mx.alias.clone(),
                     authentic: mx.authentic && (dns.authentic || dns.implicit_mx),
                 }));
             }
@@ -223,7 +227,7 @@ impl<L: Lookup> Checker<L> {
         let catch_all = self.options.catch_all && recipient.contains('@');
         let (asked, known) = tokio::join!(
             self.ask(&desk, recipient, catch_all && meant),
-            desk.known(self.asker())
+            desk.known(self.asker(), stop.alias.as_deref())
         );
         let (met, mut asked) = asked;
         let mut server = Server::clone(&met);
@@ -412,9 +416,13 @@ fn extensions(server: &Server) -> Extensions {
     })
 }
 
-/// How long a greylisting server wants us to wait: "in 300 seconds", "5 minutes".
+/// How long a greylisting server wants us to wait: "in 300 seconds", "5 minutes", "00:05:00".
 fn hint(reply: &Reply) -> Option<Duration> {
     let text = reply.text().to_ascii_lowercase();
+    let clock = text.split_whitespace().find_map(clock);
+    if clock.is_some() {
+        return clock;
+    }
     let words: Vec<_> = text
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|w| !w.is_empty())
@@ -425,9 +433,24 @@ fn hint(reply: &Reply) -> Option<Duration> {
         match *unit {
             "s" | "sec" | "secs" | "second" | "seconds" => Some(Duration::from_secs(number)),
             "m" | "min" | "mins" | "minute" | "minutes" => Some(Duration::from_secs(number * 60)),
+            "h" | "hour" | "hours" => Some(Duration::from_secs(number * 3600)),
             _ => None,
         }
     })
+}
+
+/// `00:05:00`, as milter-greylist writes it.
+fn clock(word: &str) -> Option<Duration> {
+    let word = word.trim_end_matches(['.', ',', ')']);
+    let mut parts = word.split(':').map(|part| {
+        let good = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+        part.parse::<u64>().ok().filter(|_| good)
+    });
+    let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
+    parts
+        .next()
+        .is_none()
+        .then(|| Duration::from_secs(hours * 3600 + minutes * 60 + seconds))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -491,6 +514,8 @@ mod tests {
             Some(seconds(5))
         );
         assert_eq!(of("try again in 10 minutes."), Some(seconds(600)));
+        assert_eq!(of("4.7.1 come back in 00:05:00"), Some(seconds(300)));
+        assert_eq!(of("4.7.1 at 12:30 or 2001:db8::1"), None);
         assert_eq!(of("4.7.1 try again later"), None);
     }
 }

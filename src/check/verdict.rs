@@ -204,6 +204,17 @@ pub(super) fn recipient(server: &Server, probe: &Probe, meant: bool) -> Option<F
         label(server)
     };
     if probe.outcome == Outcome::Accepted {
+        if reply.code == 251 {
+            let text = format!("is not at home there, but forwarded ({reply})");
+            let advice = "If the new address is told, write to it.";
+            return Some(Finding::new(
+                Severity::Info,
+                "forwarded",
+                &subject,
+                text,
+                advice,
+            ));
+        }
         return (probe.catch_all == Some(true)).then(|| {
             Finding::new(
                 Severity::Warning,
@@ -219,7 +230,8 @@ pub(super) fn recipient(server: &Server, probe: &Probe, meant: bool) -> Option<F
     let Words {
         meaning, advice, ..
     } = words(judgement, Some(&probe.address), &server.host);
-    if !meant && !is_about_us(cause) && !probe.at_mail {
+    let wants_more = matches!(cause, Cause::LoginRequired | Cause::TlsFailed);
+    if !meant && (wants_more || !is_about_us(cause) && !probe.at_mail) {
         return postmaster(server, probe, cause);
     }
     // A full mailbox and a fault of ours do not pass by waiting.
@@ -253,6 +265,12 @@ fn postmaster(server: &Server, probe: &Probe, cause: Cause) -> Option<Finding> {
     };
     let of_domain = probe.address.contains('@');
     match cause {
+        Cause::LoginRequired if of_domain => finding(
+            Severity::Error,
+            "login-required",
+            "takes mail only from users who log in: mail from other servers cannot get there",
+            "The domain's admin names a server for incoming mail in the MX record, or opens this one.",
+        ),
         Cause::LoginRequired => finding(
             Severity::Info,
             "login-required",

@@ -115,6 +115,9 @@ impl Pin {
 /// Compares records with what a server shows, its own certificate first. `leads` tells whether
 /// the certificate at this place of the chain leads to the first one and name and dates are
 /// right, as usage 2 asks (RFC 7671 §5.2); usage 3 asks for neither (RFC 7672 §3.1.1).
+///
+/// A whole certificate in the DNS (2 0 0) need not be sent as well; whoever calls puts it behind
+/// the chain as if it had been.
 pub fn compare(pins: &[Pin], chain: &[Shown<'_>], leads: impl Fn(usize) -> bool) -> State {
     let usable: Vec<_> = pins.iter().filter(|p| p.is_usable()).collect();
     if pins.is_empty() {

@@ -24,6 +24,8 @@ pub struct Key {
     pub fault: Option<&'static str>,
     /// `t=y`.
     pub testing: bool,
+    /// How many keys stand under the selector; more than one is one too many.
+    pub keys: usize,
     /// Why nothing is known.
     pub failure: Option<Failure>,
 }
@@ -34,8 +36,12 @@ pub async fn find<L: Lookup>(asker: Asker<'_, L>, domain: &Name, selector: &str)
     match asker.texts_at(&label, domain).await {
         Ok(texts) => {
             // Providers keep other texts at the same name now and then; a key has p=.
-            let with_key = texts.iter().find(|t| Tags::read(t).get("p").is_some());
-            read(selector, with_key.or(texts.first()).map(String::as_str))
+            let mut with_key = texts.iter().filter(|t| Tags::read(t).get("p").is_some());
+            let first = with_key.next();
+            Key {
+                keys: usize::from(first.is_some()) + with_key.count(),
+                ..read(selector, first.or(texts.first()).map(String::as_str))
+            }
         }
         Err(failure) => Key {
             failure: Some(failure),
@@ -56,6 +62,7 @@ pub fn read(selector: &str, record: Option<&str>) -> Key {
         revoked: false,
         fault: None,
         testing: false,
+        keys: usize::from(record.is_some()),
         failure: None,
     };
     if record.is_none() {
@@ -77,6 +84,11 @@ pub fn read(selector: &str, record: Option<&str>) -> Key {
         .is_some_and(|h| h.split(':').all(|h| h.trim() == "sha1"))
     {
         key.fault = Some("it allows SHA-1 only, which nobody accepts (RFC 8301)");
+    }
+    let for_mail = |s: &str| matches!(s.trim(), "*" | "email");
+    if tags.get("s").is_some_and(|s| !s.split(':').any(for_mail)) {
+        key.fault = Some("it is not for mail (s= names other services only)");
+        return key;
     }
     let packed: String = value.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let octets = BASE64.decode(packed.as_bytes());
@@ -198,6 +210,16 @@ pub fn judge(domain: &str, key: &Key) -> Vec<Finding> {
             notes.warning("dkim-weak", text, "Make a new key of 2048 bits.");
         }
     }
+    if key.keys > 1 {
+        notes.warning(
+            "dkim-multiple",
+            format!(
+                "there are {} keys under this selector: which one a receiver takes is chance (RFC 6376 3.6.2.2)",
+                key.keys
+            ),
+            "Keep one key for each selector.",
+        );
+    }
     if key.testing {
         let text =
             "the DKIM key is marked as a test (t=y): receivers may treat its mail as unsigned";
@@ -231,6 +253,13 @@ mod tests {
         assert!(codes(ed).is_empty());
         assert_eq!(codes(&format!("{ed}; t=y:s")), ["dkim-testing"]);
         assert_eq!(codes("v=DKIM1; p="), ["dkim-revoked"]);
+        assert_eq!(codes("v=DKIM1; s=email:x; p="), ["dkim-revoked"]);
+        let two = Key {
+            keys: 2,
+            ..read("s", Some("v=DKIM1; p="))
+        };
+        let found = judge("x.test", &two);
+        assert!(found.iter().any(|f| f.code == "dkim-multiple"));
         for bad in [
             "v=DKIM2; p=",
             "p=x; v=DKIM1",
@@ -240,6 +269,7 @@ mod tests {
             "v=DKIM1; k=ed25519; p=AAAA",
             "v=DKIM1; k=dsa; p=AAAA",
             "v=DKIM1; h=sha1; p=",
+            "v=DKIM1; s=tlsrpt; p=",
         ] {
             assert_eq!(codes(bad), ["dkim-syntax"], "{bad}");
         }

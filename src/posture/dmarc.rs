@@ -59,6 +59,9 @@ pub struct Record {
     pub tags: Tags,
 }
 
+/// Foreign destinations of reports that are asked whether they want them.
+const MOST_DESTINATIONS: usize = 4;
+
 /// What applies to a domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
@@ -81,6 +84,8 @@ pub struct Found {
     pub several: Vec<String>,
     /// The record of the domain itself that is none by its form.
     pub unusable: Option<String>,
+    /// Domains that reports are to go to and that do not say that they want them.
+    pub unwilling: Vec<String>,
     /// Why nothing is known.
     pub failure: Option<Failure>,
 }
@@ -153,7 +158,51 @@ pub async fn find<L: Lookup>(asker: Asker<'_, L>, domain: &Name) -> Found {
     if let (None, Some((_, record))) = (&found.applied, own) {
         found.unusable = Some(record.text);
     }
+    if let Some(applied) = &found.applied {
+        found.unwilling = unwilling(asker, applied).await;
+    }
     found
+}
+
+/// The foreign domains among the destinations of reports that do not agree to them: they have to
+/// publish so, or nobody could be kept from flooding a stranger (RFC 9990 §4).
+async fn unwilling<L: Lookup>(asker: Asker<'_, L>, applied: &Applied) -> Vec<String> {
+    let Ok(own) = Name::parse(&applied.domain) else {
+        return Vec::new();
+    };
+    let mut strangers: Vec<Name> = Vec::new();
+    for report in &applied.record.reports {
+        let host = mailbox(report).and_then(|(_, host)| Name::parse(host).ok());
+        if let Some(host) = host.filter(|host| host.registered() != own.registered())
+            && !strangers.contains(&host)
+            && strangers.len() < MOST_DESTINATIONS
+        {
+            strangers.push(host);
+        }
+    }
+    let mut unwilling = Vec::new();
+    for host in strangers {
+        let label = format!("{own}._report._dmarc");
+        let agrees = match asker.texts_at(&label, &host).await {
+            Ok(texts) => texts.iter().any(|t| Tags::read(t).is_version("DMARC1")),
+            // Who could not be asked is not accused.
+            Err(_) => true,
+        };
+        if !agrees {
+            unwilling.push(host.to_string());
+        }
+    }
+    unwilling
+}
+
+/// Local part and domain of a `mailto:` destination; a size limit (`!10m`) is taken off.
+fn mailbox(report: &str) -> Option<(&str, &str)> {
+    let scheme = report.get(..7)?;
+    let address = report.get(7..)?;
+    let address = address.split(['!', '?']).next()?;
+    let (local, host) = address.rsplit_once('@')?;
+    let good = scheme.eq_ignore_ascii_case("mailto:") && !local.is_empty() && !host.is_empty();
+    good.then_some((local, host))
 }
 
 /// The names to ask, the domain itself first.
@@ -252,6 +301,13 @@ pub fn judge(domain: &str, found: &Found) -> Vec<Finding> {
         return notes.list;
     };
     tags(applied, domain, &mut notes);
+    for host in &found.unwilling {
+        notes.warning(
+            "dmarc-reports-refused",
+            format!("{host} does not say that it wants DMARC reports of {}, so nobody sends them there", applied.domain),
+            "Its admin publishes the TXT record \"v=DMARC1\" at DOMAIN._report._dmarc under it, or reports go elsewhere.",
+        );
+    }
     notes.list
 }
 
@@ -291,6 +347,21 @@ fn tags(applied: &Applied, domain: &str, notes: &mut Notes<'_>) {
             "dmarc-no-reports",
             "nobody receives DMARC reports (no rua)",
             "",
+        );
+    }
+    if own && record.policy == Some(Policy::Reject) && record.nonexistent == Some(Policy::None) {
+        notes.warning(
+            "dmarc-subdomains",
+            "DMARC rejects forgeries of the domain, but lets those of names that do not exist pass (np=none)",
+            "Remove np=none: nobody sends from names that do not exist.",
+        );
+    }
+    let broken = record.reports.iter().find(|r| mailbox(r).is_none());
+    if let Some(report) = broken {
+        notes.warning(
+            "dmarc-reports-syntax",
+            format!("\"{report}\" in the DMARC record is no place for reports (rua)"),
+            "Write rua=mailto:reports@example.net; receivers send nowhere else.",
         );
     }
     let gone: Vec<_> = ["pct", "rf", "ri"]
@@ -375,19 +446,32 @@ mod tests {
             .text("_dmarc.bad.test", b"v=DMARC1; p=maybe")
             .text(
                 "_dmarc.bad2.test",
-                b"v=DMARC1; p=maybe; rua=mailto:a@b.test",
+                b"v=DMARC1; p=maybe; rua=mailto:a@bad2.test",
             )
             .text("_dmarc.low.test", b"v=dmarc1; p=none")
             .text(
                 "_dmarc.old.test",
                 b"v=DMARC1; p=none; pct=50; ri=3600; rf=afrf",
             )
-            .text("_dmarc.half.test", b"v=DMARC1; p=reject; sp=none; t=y");
+            .text("_dmarc.half.test", b"v=DMARC1; p=reject; sp=none; t=y")
+            .text(
+                "_dmarc.np.test",
+                b"v=DMARC1; p=reject; np=none; rua=mailto:a@np.test!10m",
+            )
+            .text("_dmarc.rua.test", b"v=DMARC1; p=reject; rua=a@rua.test")
+            .text(
+                "_dmarc.far.test",
+                b"v=DMARC1; p=reject; rua=mailto:a@box.example,mailto:b@willing.example",
+            )
+            .text("far.test._report._dmarc.willing.example", b"v=DMARC1");
         for (domain, expected) in [
             ("two.test", &["dmarc-multiple"][..]),
             ("bad.test", &["dmarc-syntax"]),
             ("bad2.test", &["dmarc-syntax"]),
             ("low.test", &["dmarc-syntax"]),
+            ("np.test", &["dmarc-subdomains"]),
+            ("rua.test", &["dmarc-reports-syntax"]),
+            ("far.test", &["dmarc-reports-refused"]),
             (
                 "old.test",
                 &["dmarc-none", "dmarc-no-reports", "dmarc-obsolete-tags"],

@@ -9,10 +9,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::command::Command;
+use super::reply::Flaw;
 use super::stream::{Stream, Wire};
 use super::tls::{self, Trouble, relic};
 use super::transcript::{Exchange, Transcript};
-use super::{Deadlines, Extensions, Failure, Reply, Stage, data, sasl};
+use super::{Deadlines, Extensions, Failure, Reply, Stage, data, foreign, sasl};
 
 /// A conversation. After a failure the connection is gone and the transcript stays.
 #[derive(Debug)]
@@ -101,7 +102,24 @@ impl Client {
 
     /// Waits for the greeting.
     pub async fn banner(&mut self) -> Result<Reply, Failure> {
-        self.listen(Stage::Banner, None).await
+        let greeting = self.listen(Stage::Banner, None).await?;
+        match foreign::greets_otherwise(&greeting) {
+            Some(protocol) => {
+                let failure = self.foreign(protocol, &greeting);
+                self.wire = None;
+                Err(failure)
+            }
+            None => Ok(greeting),
+        }
+    }
+
+    /// The failure of having met somebody else than a mail server.
+    pub fn foreign(&self, protocol: foreign::Protocol, said: &Reply) -> Failure {
+        Failure::Foreign {
+            peer: self.peer,
+            protocol,
+            said: said.to_string(),
+        }
     }
 
     /// Says EHLO; the announcements of a positive answer become [`Client::extensions`].
@@ -160,9 +178,22 @@ impl Client {
         let end = self.deadlines.end_of(stage);
         let line = command.wire()?;
         let shown = command.shown();
+        // A reply that came before its command answers nothing; taken for the next answer, it
+        // would put every later one in the wrong place.
+        let unasked = self.wire.as_mut().is_some_and(Wire::drop_unasked);
         self.send(line.as_bytes(), stage, end, started, &shown)
             .await?;
-        self.receive(stage, Some(shown), started, end).await
+        let mut reply = self.receive(stage, Some(shown), started, end).await?;
+        if unasked {
+            reply.flaws.push(Flaw::Unasked);
+            if let Some(Exchange {
+                reply: Some(kept), ..
+            }) = self.transcript.exchanges.last_mut()
+            {
+                kept.flaws.push(Flaw::Unasked);
+            }
+        }
+        Ok(reply)
     }
 
     /// Says several commands in one write (RFC 2920: only when PIPELINING was announced) and

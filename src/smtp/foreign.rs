@@ -1,11 +1,15 @@
 //! Who speaks when it is not a mail server: told by the first bytes, so that nobody has to wait.
 
+use super::Reply;
+
 /// Something else than SMTP that greets on a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "names of protocols")]
 pub enum Protocol {
     Ssh,
     Http,
+    Ftp,
+    Nntp,
     Imap,
     Pop3,
     Tls,
@@ -23,6 +27,8 @@ impl Protocol {
         match self {
             Self::Ssh => "SSH",
             Self::Http => "HTTP (a web server)",
+            Self::Ftp => "FTP (a file server)",
+            Self::Nntp => "NNTP (a news server)",
             Self::Imap => "IMAP",
             Self::Pop3 => "POP3",
             Self::Tls => "TLS from the first byte",
@@ -72,9 +78,68 @@ pub fn recognise(start: &[u8]) -> Option<Protocol> {
     decided.then_some(Protocol::Unknown)
 }
 
+/// Names the protocol by a whole greeting that has the form of SMTP but cannot be it: a positive
+/// code other than 220 (RFC 5321 section 4.3.2 knows 220, 421, 521 and 554).
+pub fn greets_otherwise(greeting: &Reply) -> Option<Protocol> {
+    match greeting.code {
+        // RFC 3977 section 5.1: posting allowed, posting prohibited.
+        200 | 201 => Some(Protocol::Nntp),
+        220 | 400.. => None,
+        _ => Some(Protocol::Unknown),
+    }
+}
+
+/// Whether somebody who refuses EHLO and HELO is an FTP server, which greets with 220, too
+/// (RFC 959 section 5.4): it wants USER, or says what it is and speaks of commands and logins.
+pub fn is_ftp(greeting: &Reply, refusal: &Reply) -> bool {
+    const ABOUT: [&str; 5] = ["understood", "log", "command", "unknown", "implemented"];
+    let greeting = greeting.text().to_ascii_lowercase();
+    let refusal = refusal.text();
+    let wants_user = refusal.contains("USER");
+    let refusal = refusal.to_ascii_lowercase();
+    let names_itself = ["ftp", "filezilla"].iter().any(|w| greeting.contains(w));
+    let about_commands = ABOUT.iter().any(|w| refusal.contains(w));
+    !greeting.contains("smtp") && (wants_user || names_itself && about_commands)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn reply(code: u16, text: &str) -> Reply {
+        Reply {
+            code,
+            lines: vec![text.to_string()],
+            flaws: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn greetings_in_the_form_of_smtp_that_are_none_are_known() {
+        assert_eq!(
+            greets_otherwise(&reply(200, "news ready")),
+            Some(Protocol::Nntp)
+        );
+        assert_eq!(
+            greets_otherwise(&reply(250, "hello")),
+            Some(Protocol::Unknown)
+        );
+        for code in [220, 421, 450, 521, 554] {
+            assert_eq!(greets_otherwise(&reply(code, "x")), None, "{code}");
+        }
+        let login = reply(530, "Please login with USER and PASS.");
+        for greeting in ["(vsFTPd 3.0.5)", "FileZilla Server 1.7.3", "ready"] {
+            assert!(is_ftp(&reply(220, greeting), &login), "{greeting}");
+        }
+        let unknown = reply(500, "HELO not understood");
+        assert!(is_ftp(&reply(220, "ProFTPD Server"), &unknown));
+        assert!(!is_ftp(&reply(220, "mx.example.net ESMTP"), &unknown));
+        assert!(!is_ftp(&reply(220, "ftp.example.net ESMTP"), &unknown));
+        assert!(!is_ftp(
+            &reply(220, "ftp.example.net"),
+            &reply(550, "blocked")
+        ));
+    }
 
     #[test]
     fn other_protocols_are_known_by_their_first_bytes() {

@@ -37,6 +37,8 @@ pub enum Flaw {
     LostCode,
     /// A line is longer than [`LONGEST_LINE`] and was cut.
     LongLine,
+    /// Something came before the command that this answers; it was thrown away.
+    Unasked,
 }
 
 impl Flaw {
@@ -47,6 +49,7 @@ impl Flaw {
             Self::MixedCodes => "mixes different codes in one reply",
             Self::LostCode => "leaves out the code of continuation lines",
             Self::LongLine => "writes lines of more than 4096 octets",
+            Self::Unasked => "sends replies that nobody asked for",
         }
     }
 }

@@ -106,6 +106,19 @@ impl Wire {
         self.held.get(self.at..).unwrap_or_default()
     }
 
+    /// Throws away what came before it was asked for; gives whether there was something. A
+    /// farewell (421) stays: it is the answer to whatever comes next (RFC 5321 section 3.8).
+    pub(super) fn drop_unasked(&mut self) -> bool {
+        let ahead = self.ahead();
+        if ahead.is_empty() || ahead.starts_with(b"421") {
+            return false;
+        }
+        let farewell = memchr::memmem::find(ahead, b"\n421");
+        let useless = farewell.map_or(ahead.len(), |at| at + 1);
+        self.use_up(useless);
+        true
+    }
+
     pub(super) async fn write(
         &mut self,
         octets: &[u8],

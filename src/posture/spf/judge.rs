@@ -26,6 +26,13 @@ pub fn judge(domain: &str, verdict: &Verdict) -> Vec<Finding> {
         }
         return notes.list;
     };
+    if let Some(opened_by) = &verdict.opened_by {
+        notes.error(
+            "spf-pass-all",
+            format!("the SPF record takes in that of {opened_by}, which allows the whole world to send (+all)"),
+            "Remove it, or have it end with -all or ~all.",
+        );
+    }
     // With several records none of them means anything.
     if verdict.several.is_empty() {
         terms(&Record::read(text), &mut notes);

@@ -73,6 +73,9 @@ pub struct Verdict {
     pub lookups: usize,
     /// How many of the answers were empty.
     pub voids: usize,
+    /// A record further down that lets everybody send, and with it everybody for this domain;
+    /// looked for by a survey only.
+    pub opened_by: Option<String>,
     /// What is wrong, the first one is the reason of an error result.
     pub troubles: Vec<Trouble>,
     /// Every term that was looked at, in order.

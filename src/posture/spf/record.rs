@@ -188,7 +188,7 @@ fn modifier(name: &str, value: &str) -> Result<Kind, Fault> {
         "redirect" => Modifier::Redirect(domain(value)?),
         "exp" => Modifier::Explanation(domain(value)?),
         _ => {
-            macros(value)?;
+            macros(value, EVERYWHERE)?;
             Modifier::Other(name.to_string())
         }
     }))
@@ -257,7 +257,7 @@ fn prefix(text: &str, longest: u8) -> Result<u8, Fault> {
 
 /// A domain-spec: macros, then a top label or a macro at the end (RFC 7208 §7.1).
 fn domain(text: &str) -> Result<String, Fault> {
-    macros(text)?;
+    macros(text, IN_NAMES)?;
     let trimmed = text.strip_suffix('.').unwrap_or(text);
     let ends_in_macro = trimmed.ends_with('}');
     let top = trimmed.rsplit('.').next().unwrap_or("");
@@ -274,7 +274,11 @@ fn domain(text: &str) -> Result<String, Fault> {
 }
 
 /// Looks at the macros of a text (RFC 7208 §7.1).
-fn macros(text: &str) -> Result<(), Fault> {
+/// The letters that names may have; `c`, `r` and `t` are for explanations only (RFC 7208 §7.2).
+const IN_NAMES: &str = "slodiphv";
+const EVERYWHERE: &str = "slodiphcrtv";
+
+fn macros(text: &str, letters: &str) -> Result<(), Fault> {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once('%') {
         rest = match after.split_at_checked(1) {
@@ -282,7 +286,7 @@ fn macros(text: &str) -> Result<(), Fault> {
             Some(("{", inner)) => {
                 let (body, rest) = inner.split_once('}').ok_or(Fault::BadMacro)?;
                 let letter = body.get(..1).unwrap_or("").to_ascii_lowercase();
-                let known = !letter.is_empty() && "slodiphcrtv".contains(&letter);
+                let known = !letter.is_empty() && letters.contains(&letter);
                 let more = body.get(1..).unwrap_or("");
                 let more = more.trim_start_matches(|c: char| c.is_ascii_digit());
                 let more = more.strip_prefix(['r', 'R']).unwrap_or(more);
@@ -341,6 +345,8 @@ mod tests {
             ("mx/x", Fault::BadPrefix),
             ("exists:%{z}.x.test", Fault::BadMacro),
             ("exists:%{i.x.test", Fault::BadMacro),
+            ("exists:%{c}.x.test", Fault::BadMacro),
+            ("exp=%{t}.x.test", Fault::BadMacro),
             ("all:x.test", Fault::Trailing),
             ("redirect=", Fault::BadDomain),
             ("redirect=a.test redirect=b.test", Fault::Twice),

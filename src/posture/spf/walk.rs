@@ -49,6 +49,8 @@ struct Walk<'a, L> {
     asker: Asker<'a, L>,
     sender: Option<&'a Sender<'a>>,
     path: Vec<Name>,
+    /// Whether a match where the walk is now means that the client may send.
+    grants: bool,
     found: Verdict,
     lookups: usize,
     voids: usize,
@@ -75,9 +77,11 @@ impl<'a, L: Lookup> Walk<'a, L> {
                 decided_by: None,
                 lookups: 0,
                 voids: 0,
+                opened_by: None,
                 troubles: Vec::new(),
                 trace: Vec::new(),
             },
+            grants: true,
             lookups: 0,
             voids: 0,
             troubles: Vec::new(),
@@ -162,7 +166,15 @@ impl<'a, L: Lookup> Walk<'a, L> {
             let Kind::Mechanism(qualifier, mechanism) = &term.kind else {
                 continue;
             };
-            match self.mechanism(term, mechanism, domain, depth).await {
+            let granted = self.grants;
+            self.grants &= *qualifier == Qualifier::Pass;
+            if self.grants && depth > 0 && *mechanism == Mechanism::All {
+                let opened_by = &mut self.found.opened_by;
+                opened_by.get_or_insert_with(|| domain.to_string());
+            }
+            let turn = self.mechanism(term, mechanism, domain, depth).await;
+            self.grants = granted;
+            match turn {
                 Turn::NoMatch => {}
                 Turn::End(outcome) => return outcome,
                 Turn::Match => {
@@ -280,6 +292,10 @@ impl<'a, L: Lookup> Walk<'a, L> {
         depth: usize,
     ) -> Result<Outcome, Outcome> {
         let Some(name) = self.target(target, domain) else {
+            // RFC 7208 §4.3: what is no domain name has no policy.
+            if self.sender.is_some() || !target.contains('%') {
+                return Ok(Outcome::None);
+            }
             self.step(depth, domain, text, "depends on the sender: not followed");
             return Ok(Outcome::Neutral);
         };
@@ -528,6 +544,30 @@ mod tests {
             let verdict = outcome("203.0.113.5", domain).await;
             assert_eq!(verdict.outcome, expected, "{domain} {:?}", verdict.trace);
         }
+    }
+
+    #[tokio::test]
+    async fn who_lets_everybody_in_further_down_is_found() {
+        let world = World::new()
+            .text("open.test", b"v=spf1 +all")
+            .text("in.test", b"v=spf1 include:open.test -all")
+            .text("re.test", b"v=spf1 redirect=open.test")
+            .text("not.test", b"v=spf1 -include:open.test mx ~all")
+            .text("url.test", b"v=spf1 include:https://x.test -all");
+        let asker = Asker::new(&world, Duration::from_secs(1));
+        let of = async |domain: &str| survey(asker, &Name::parse(domain).unwrap()).await;
+        for domain in ["in.test", "re.test"] {
+            assert_eq!(
+                of(domain).await.opened_by.as_deref(),
+                Some("open.test"),
+                "{domain}"
+            );
+        }
+        assert_eq!(of("not.test").await.opened_by, None);
+        assert_eq!(
+            of("url.test").await.troubles,
+            [Trouble::IncludeWithoutRecord("https://x.test".to_string())]
+        );
     }
 
     #[tokio::test]
