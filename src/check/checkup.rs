@@ -137,6 +137,8 @@ pub struct Sts {
     pub record: mta_sts::Record,
     /// The policy.
     pub policy: Option<mta_sts::Policy>,
+    /// The media type of the policy, when it is not the one it has to have.
+    pub odd_type: Option<String>,
     /// Why there is none.
     pub error: Option<String>,
 }

@@ -53,8 +53,8 @@ async fn policy<L: Lookup>(
     options: &Options,
 ) -> crate::check::Sts {
     let record = mta_sts::find(asker, domain).await;
-    if record.text.is_none() || record.fault.is_some() || !options.fetch_policy || options.dns_only
-    {
+    let judged = record.fault.is_some() || record.failure.is_some();
+    if judged || !options.fetch_policy || options.dns_only {
         return crate::check::Sts {
             record,
             ..crate::check::Sts::default()

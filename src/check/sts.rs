@@ -1,6 +1,7 @@
 //! MTA-STS: the policy over HTTPS, and whether the servers keep it (RFC 8461).
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -18,29 +19,49 @@ const SHORT_AGE: u64 = 86_400;
 /// Addresses of the policy host that are tried.
 const TRIES: usize = 2;
 
-/// Fetches the policy; what goes wrong is told in the result.
+/// How long to look for a policy that no record speaks of.
+const GLANCE: Duration = Duration::from_secs(3);
+
+/// Fetches the policy; what goes wrong is told in the result. Without a record only a policy that
+/// is there says something: that the record was forgotten.
 pub(super) async fn fetch<L: Lookup>(
     asker: Asker<'_, L>,
     domain: &Name,
     record: Record,
     options: &Options,
 ) -> Sts {
+    let announced = record.text.is_some();
     let mut sts = Sts {
         record,
         ..Sts::default()
     };
-    match page(asker, domain, options).await {
-        Ok(policy) => sts.policy = Some(policy),
-        Err(error) => sts.error = Some(error),
+    let patience = match announced {
+        true => options.timeout,
+        false => options.timeout.min(GLANCE),
+    };
+    match page(asker, domain, options, Instant::now() + patience).await {
+        Ok((policy, kind)) => {
+            sts.policy = Some(policy);
+            sts.odd_type = kind.filter(|kind| !is_plain_text(kind));
+        }
+        Err(error) if announced => sts.error = Some(error),
+        Err(_) => {}
     }
     sts
 }
 
+fn is_plain_text(kind: &str) -> bool {
+    let media = kind.split(';').next().unwrap_or_default().trim();
+    media.eq_ignore_ascii_case("text/plain")
+}
+
+/// The policy and its media type.
 async fn page<L: Lookup>(
     asker: Asker<'_, L>,
     domain: &Name,
     options: &Options,
-) -> Result<Policy, String> {
+    end: Instant,
+) -> Result<(Policy, Option<String>), String> {
     let host = Name::parse("mta-sts").and_then(|label| label.under(domain));
     let host = host.map_err(|e| e.to_string())?;
     let (v4, v6) = tokio::join!(asker.ask(&host, Kind::A), asker.ask(&host, Kind::Aaaa));
@@ -61,7 +82,7 @@ async fn page<L: Lookup>(
             host: host.as_str(),
             path: "/.well-known/mta-sts.txt",
             largest: LARGEST,
-            end: Instant::now() + options.timeout,
+            end,
         };
         match https::get(&request).await {
             Ok(page) => {
@@ -79,7 +100,14 @@ async fn page<L: Lookup>(
                     Ok(()) if page.status != 200 => {
                         Err(format!("{host} answers with HTTP status {}", page.status))
                     }
+                    Ok(()) if page.body.len() > LARGEST => {
+                        Err("the policy is larger than 64 KiB".to_string())
+                    }
+                    Ok(()) if page.cut => {
+                        Err(format!("{host} breaks off in the middle of the policy"))
+                    }
                     Ok(()) => Policy::read(&String::from_utf8_lossy(&page.body))
+                        .map(|policy| (policy, page.kind))
                         .map_err(|fault| format!("the policy is broken: {fault}")),
                 };
             }
@@ -92,9 +120,25 @@ async fn page<L: Lookup>(
 /// The findings about a domain's MTA-STS, with how its servers keep it.
 pub(super) fn judge(dns: &Dns, servers: &[Server]) -> Vec<Finding> {
     let mut notes = Notes::about(&dns.domain);
-    let Some(sts) = dns.mta_sts.as_ref().filter(|s| s.record.text.is_some()) else {
+    let Some(sts) = &dns.mta_sts else {
         return notes.list;
     };
+    if let (Some(failure), None) = (sts.record.failure, &sts.record.text) {
+        notes.warning(
+            "mta-sts-unknown",
+            format!("MTA-STS cannot be judged: {failure}"),
+            "Try again later.",
+        );
+        return notes.list;
+    }
+    if let (Some(_), None) = (&sts.policy, &sts.record.text) {
+        notes.warning(
+            "mta-sts-no-record",
+            "there is an MTA-STS policy, but no record that tells of it: nobody looks at it",
+            "The domain's admin publishes \"v=STSv1; id=…\" at _mta-sts, or removes the policy.",
+        );
+        return notes.list;
+    }
     if let Some(fault) = sts.record.fault {
         notes.error(
             "mta-sts-syntax",
@@ -121,6 +165,15 @@ pub(super) fn judge(dns: &Dns, servers: &[Server]) -> Vec<Finding> {
             "mta-sts-short",
             text,
             "Weeks are usual; below a day it protects nobody.",
+        );
+    }
+    if let Some(kind) = &sts.odd_type {
+        notes.warning(
+            "mta-sts-media-type",
+            format!(
+                "the MTA-STS policy is served as {kind}; senders may refuse what is not text/plain"
+            ),
+            "The domain's admin corrects the web server.",
         );
     }
     let mut list = notes.list;

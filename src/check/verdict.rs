@@ -407,6 +407,7 @@ const OF_THE_WAY: &[&str] = &[
     "mx-is-alias",
     "mx-bad-name",
     "mx-ipv6-only",
+    "mta-sts-breach",
 ];
 
 /// The probe of the first server that was met: senders go by preference, and a word of the best
@@ -459,6 +460,11 @@ fn headline(checkup: &Checkup, blocked: bool, elsewhere: bool) -> String {
             return match checkup.worst() {
                 Some(Severity::Error) => {
                     format!("The DNS of {target} has errors; no server was asked")
+                }
+                Some(Severity::Warning) => {
+                    format!(
+                        "The DNS of {target} works, with something to mend; no server was asked"
+                    )
                 }
                 _ => format!("The DNS of {target} is in order; no server was asked"),
             };

@@ -36,6 +36,8 @@ pub struct Page {
     pub kind: Option<String>,
     /// The content.
     pub body: Vec<u8>,
+    /// The content is shorter than announced.
+    pub cut: bool,
     /// The TLS session.
     pub session: Session,
 }
@@ -88,8 +90,16 @@ fn read(octets: &[u8], session: Session) -> Option<Page> {
     };
     let body = body.get(4..)?;
     let chunked = field("transfer-encoding").is_some_and(|t| t.eq_ignore_ascii_case("chunked"));
+    let announced: Option<usize> = field("content-length").and_then(|l| l.parse().ok());
+    let cut = !chunked && announced.is_some_and(|length| body.len() < length);
+    // What follows the announced end is none of ours (RFC 9112 §6.3).
+    let body = match announced.filter(|_| !chunked) {
+        Some(length) => body.get(..length).unwrap_or(body),
+        None => body,
+    };
     Some(Page {
         status,
+        cut,
         kind: field("content-type"),
         body: if chunked {
             unchunk(body)
@@ -145,6 +155,10 @@ mod tests {
         ] {
             assert_eq!(page(bad), None, "{bad}");
         }
+        let long = page("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmode: none").unwrap();
+        assert_eq!((long.body.as_slice(), long.cut), (&b"mode"[..], false));
+        let short = page("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nmode: none").unwrap();
+        assert!(short.cut);
         for cut in ["ffffffffffffffff\r\nab", "zz\r\n", "5\r\nab"] {
             assert!(unchunk(cut.as_bytes()).len() <= 2);
         }
