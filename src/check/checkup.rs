@@ -154,6 +154,8 @@ pub struct Server {
     pub ip: IpAddr,
     /// The port.
     pub port: u16,
+    /// Our own address in the conversation.
+    pub local: Option<IpAddr>,
     /// Whether the connection came about.
     pub reachable: bool,
     /// The greeting.

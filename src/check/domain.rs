@@ -327,4 +327,3 @@ pub(super) fn inner(ip: IpAddr) -> Option<Scope> {
         other => Some(other),
     }
 }
-}

@@ -181,6 +181,7 @@ impl Place {
     ) -> Result<bool, Failure> {
         client.connect().await?;
         server.reachable = true;
+        server.local = client.local.map(|local| local.ip().to_canonical());
         if server.tls.implicit {
             server.tls.offered = true;
             client.implicit_tls(&self.host).await?;
@@ -275,6 +276,7 @@ impl Place {
             host: self.host.clone(),
             ip: self.ip,
             port: self.port,
+            local: None,
             reachable: false,
             banner: None,
             name: None,

@@ -12,6 +12,7 @@ mod domain;
 mod encryption;
 mod greeting;
 mod options;
+mod ourselves;
 mod politeness;
 mod recipients;
 mod relay;

@@ -15,6 +15,7 @@ use crate::check::checkup::{Answer, Checkup, Dns, Outcome, Pins, Server, Verdict
 use crate::check::desk::Desk;
 use crate::check::greeting::Place;
 use crate::check::options::Options;
+use crate::check::ourselves::{self, Question};
 use crate::check::politeness::Politeness;
 use crate::check::target::{Kind, Target};
 use crate::check::{capabilities, domain, encryption, relay, sts, verdict};
@@ -43,6 +44,7 @@ pub struct Checker<L> {
     domains: Mutex<HashMap<Name, Arc<OnceCell<Dns>>>>,
     desks: Mutex<HashMap<Place, Arc<Desk>>>,
     reach: Mutex<Reach>,
+    ourselves: Mutex<HashMap<Question, Arc<OnceCell<Vec<Finding>>>>>,
 }
 
 /// Who answers on port 25 at all, to tell a dead server from a blocked port.
@@ -72,6 +74,7 @@ impl<L: Lookup> Checker<L> {
             domains: Mutex::default(),
             desks: Mutex::default(),
             reach: Mutex::default(),
+            ourselves: Mutex::default(),
         }
     }
 
@@ -125,6 +128,12 @@ impl<L: Lookup> Checker<L> {
             }
         }
         let blocked = self.gather(&mut checkup, target);
+        if let Some(question) = checkup.servers.iter().find_map(Question::of) {
+            let cell = remembered(&self.ourselves, question.clone(), Arc::default);
+            let said =
+                cell.get_or_init(|| ourselves::explain(self.asker(), &question, &self.options));
+            checkup.findings.extend(said.await.iter().cloned());
+        }
         checkup.took = started.elapsed();
         let elsewhere = self.options.server.is_some();
         verdict::conclude(&mut checkup, blocked, elsewhere);

@@ -219,6 +219,7 @@ fn server(out: &mut String, server: &Server) {
         .text("host", &server.host)
         .ip("ip", Some(server.ip))
         .number("port", Some(u64::from(server.port)))
+        .ip("local_ip", server.local)
         .number("preference", server.preference.map(u64::from))
         .truth("reachable", Some(server.reachable))
         .maybe(
