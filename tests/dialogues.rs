@@ -32,7 +32,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mailtrace::dns::world::World;
+use mailtrace::dns::world::{Entry, World};
+use mailtrace::dns::{Data, Name};
 use mailtrace::mta::address::Address;
 use mailtrace::mta::fault::{Faults, scenario};
 use mailtrace::mta::journal::Journal;
@@ -92,6 +93,7 @@ struct Setup {
     faults: Vec<String>,
     fault_names: bool,
     trouble: Option<Trouble>,
+    room: Option<u64>,
     world: World,
     /// The address of the client.
     from: Option<IpAddr>,
@@ -107,6 +109,7 @@ impl Setup {
             faults: Vec::new(),
             fault_names: false,
             trouble: None,
+            room: None,
             world: World::new(),
             from: None,
         }
@@ -153,6 +156,15 @@ impl Setup {
                 let (name, ip) = value.split_once(' ').unwrap();
                 self.world = std::mem::take(&mut self.world).addresses(name, &[ip]);
             }
+            "null-mx" => {
+                let mut nobody = Entry::default();
+                nobody.data.push(Data::Mx {
+                    preference: 0,
+                    exchange: Name::root(),
+                });
+                self.world = std::mem::take(&mut self.world).name(value, nobody);
+            }
+            "room" => self.room = Some(value.parse().unwrap()),
             "txt" => {
                 let (name, text) = value.split_once(' ').unwrap();
                 self.world = std::mem::take(&mut self.world).text(name, text.as_bytes());
@@ -164,6 +176,7 @@ impl Setup {
     async fn start(self) -> (Server, Arc<Shelf>) {
         let shelf = Arc::new(Shelf {
             trouble: self.trouble,
+            room: self.room,
             ..Shelf::default()
         });
         let standing = |address: &Address| match address.local.as_str() {

@@ -65,7 +65,8 @@ fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
     let outward = outward::settings(&command.outward, &host, &domains, mailboxes.clone())?;
     let names = outward::names(&command.outward, context)?;
     let journal = Arc::new(journal(command, context));
-    let asks = !command.dnsbl.is_empty() || command.spf;
+    // A table in place of the DNS costs nothing to ask.
+    let asks = !command.dnsbl.is_empty() || command.spf || command.outward.names.is_some();
     let site = Arc::new(Site::new(
         settings,
         Arc::new(queue.clone()),

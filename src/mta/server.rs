@@ -22,6 +22,8 @@ use super::site::Site;
 const BACKLOG: u32 = 1024;
 /// After an error of the system, such as too many open files.
 const BREATH: Duration = Duration::from_millis(50);
+/// For the last words of dialogues.
+const MOMENT: Duration = Duration::from_secs(1);
 /// How often the log is written.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -115,7 +117,8 @@ impl Server {
                 over.await;
             }
         };
-        let _ = timeout(self.site.settings.limits.grace, all_over).await;
+        // The dialogues end themselves when the grace is over; they may take a moment for it.
+        let _ = timeout(self.site.settings.limits.grace + MOMENT, all_over).await;
         self.site.journal.summary();
     }
 }

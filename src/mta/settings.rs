@@ -182,7 +182,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(30),
             login_pause: Duration::from_millis(500),
             filter: Duration::from_secs(120),
-            grace: Duration::from_secs(30),
+            grace: Duration::from_secs(3),
         }
     }
 }

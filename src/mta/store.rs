@@ -13,6 +13,12 @@ use super::session::reply::Reply;
 pub trait Store: Send + Sync {
     /// Begins a message; nothing of it counts before it is committed.
     fn draft(&self) -> Box<dyn Draft>;
+
+    /// Whether a message of so many octets would find room, as far as can be told beforehand.
+    fn has_room(&self, octets: u64) -> bool {
+        let _ = octets;
+        true
+    }
 }
 
 /// A message that is being written. Dropping it leaves no trace.
@@ -66,6 +72,13 @@ impl fmt::Display for Trouble {
 impl Store for Queue {
     fn draft(&self) -> Box<dyn Draft> {
         Box::new(Self::draft(self))
+    }
+
+    fn has_room(&self, octets: u64) -> bool {
+        // What comes on top of the text: trace field, envelope, the file system's own.
+        const MORE: u64 = 4096;
+        self.room()
+            .is_none_or(|room| room >= octets.saturating_add(MORE))
     }
 }
 

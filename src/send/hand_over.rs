@@ -421,13 +421,13 @@ async fn transact(
         client.say(Stage::Rset, &Command::Rset).await?;
         return Ok(());
     }
-    let rcpt = |to| RcptParameters {
-        notify: letter.notify.as_deref().filter(|_| dsn),
-        orcpt: (dsn && letter.notify.is_some()).then_some(to),
-    };
     let mut taken = Vec::new();
     for to in &letter.to {
-        let command = Command::Rcpt(to, rcpt(to));
+        let parameters = RcptParameters {
+            notify: letter.notify.as_deref().filter(|_| dsn),
+            orcpt: (dsn && letter.notify.is_some()).then_some(("", to)),
+        };
+        let command = Command::Rcpt(to, parameters);
         let reply = client.say(Stage::Rcpt, &command).await?;
         if reply.is_positive() {
             taken.push(to.clone());

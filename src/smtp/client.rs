@@ -264,17 +264,38 @@ impl Client {
     /// Sends a message after a 354: line ends made CRLF, dots doubled, the final dot added.
     /// Then reads one reply, or with LMTP one for each accepted recipient.
     pub async fn message(&mut self, message: &[u8], replies: usize) -> Result<Vec<Reply>, Failure> {
+        let (all, failure) = self.message_to_each(message, replies).await;
+        failure.map_or(Ok(all), Err)
+    }
+
+    /// The same; gives also the replies that came before a failure: what they say holds.
+    pub async fn message_to_each(
+        &mut self,
+        message: &[u8],
+        replies: usize,
+    ) -> (Vec<Reply>, Option<Failure>) {
         let octets = data::dotted(message);
-        self.blocks(&octets).await?;
         let mut all = Vec::new();
+        if let Err(failure) = self.blocks(&octets).await {
+            return (all, Some(failure));
+        }
         let shown = format!("({} octets)", octets.len());
         for n in 0..replies {
             let started = Instant::now();
             let end = self.deadlines.end_of(Stage::Dot);
             let shown = (n == 0).then(|| shown.clone());
-            all.push(self.receive(Stage::Dot, shown, started, end).await?);
+            match self.receive(Stage::Dot, shown, started, end).await {
+                Ok(reply) => all.push(reply),
+                Err(failure) => return (all, Some(failure)),
+            }
         }
-        Ok(all)
+        (all, None)
+    }
+
+    /// Whether the server has said something that nobody asked for and nobody has read yet: what
+    /// comes next would be taken for the answer to something else.
+    pub fn has_unread(&self) -> bool {
+        self.wire.as_ref().is_some_and(|w| !w.ahead().is_empty())
     }
 
     /// Sends one chunk (RFC 3030) exactly as it is, and reads the reply.

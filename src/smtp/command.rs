@@ -68,8 +68,9 @@ pub struct MailParameters<'a> {
 pub struct RcptParameters<'a> {
     /// NOTIFY= (RFC 3461), such as `SUCCESS,FAILURE`.
     pub notify: Option<&'a str>,
-    /// ORCPT= (RFC 3461): the original address, before xtext.
-    pub orcpt: Option<&'a str>,
+    /// ORCPT= (RFC 3461): the type of the original address, empty for the one that fits, and the
+    /// address before xtext.
+    pub orcpt: Option<(&'a str, &'a str)>,
 }
 
 /// A text that must not be put into a command.
@@ -167,15 +168,17 @@ fn rcpt(to: &str, parameters: &RcptParameters<'_>) -> String {
         line.push_str(" NOTIFY=");
         line.push_str(notify);
     }
-    if let Some(orcpt) = parameters.orcpt {
-        line.push_str(" ORCPT=");
-        if orcpt.is_ascii() {
-            line.push_str("rfc822;");
-            line.push_str(&xtext(orcpt));
-        } else {
-            line.push_str("utf-8;");
-            line.push_str(&utf8_xtext(orcpt));
-        }
+    if let Some((kind, orcpt)) = parameters.orcpt {
+        let kind = match kind {
+            _ if !orcpt.is_ascii() => "utf-8",
+            "" => "rfc822",
+            kind => kind,
+        };
+        let coded = match kind {
+            "utf-8" => utf8_xtext(orcpt),
+            _ => xtext(orcpt),
+        };
+        let _ = write!(line, " ORCPT={kind};{coded}");
     }
     line
 }
@@ -228,12 +231,24 @@ mod tests {
         );
         let parameters = RcptParameters {
             notify: Some("NEVER"),
-            orcpt: Some("é@b.example"),
+            orcpt: Some(("", "é@b.example")),
         };
         assert_eq!(
             Command::Rcpt("x@b.example", parameters).wire().unwrap(),
             "RCPT TO:<x@b.example> NOTIFY=NEVER ORCPT=utf-8;\\x{E9}@b.example\r\n"
         );
+        let orcpt = |orcpt| RcptParameters {
+            notify: None,
+            orcpt: Some(orcpt),
+        };
+        for (given, written) in [
+            (("", "a+b@c.example"), "rfc822;a+2Bb@c.example"),
+            (("x400", "/c=us/"), "x400;/c+3Dus/"),
+            (("utf-8", "a@c.example"), "utf-8;a@c.example"),
+        ] {
+            let line = Command::Rcpt("x@y.example", orcpt(given)).wire().unwrap();
+            assert_eq!(line, format!("RCPT TO:<x@y.example> ORCPT={written}\r\n"));
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use mailtrace::mta::store::{Committing, Draft, Store, Trouble};
 pub(crate) struct Shelf {
     pub(crate) taken: Mutex<Vec<(Envelope, Vec<u8>)>>,
     pub(crate) trouble: Option<Trouble>,
+    /// Octets that there is room for.
+    pub(crate) room: Option<u64>,
 }
 
 struct Sheet {
@@ -26,6 +28,10 @@ impl Store for Shelves {
             shelf: self.0.clone(),
             text: Vec::new(),
         })
+    }
+
+    fn has_room(&self, octets: u64) -> bool {
+        self.0.room.is_none_or(|room| octets <= room)
     }
 }
 

@@ -4,14 +4,17 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use super::needs::{Needs, speak};
 use super::outcome::{Peer, Verdict, of_failure, of_reply, state_of, status};
 use super::settings::{Relay, Settings, Tls};
-use crate::mta::address::Address;
-use crate::mta::envelope::{Body, Envelope, Ret};
+use crate::mta::envelope::{Envelope, Ret};
 use crate::mta::queue::{Outcome, State};
 use crate::smtp::command::{MailParameters, RcptParameters};
 use crate::smtp::sasl::{Dialogue, Mechanism};
 use crate::smtp::{Client, Command, Extensions, Failure, Reply, Stage};
+
+/// Messages over one connection; servers lose patience with more.
+const MOST_USES: u32 = 100;
 
 /// A connection over which mail can be given.
 pub(crate) struct Conversation {
@@ -141,11 +144,12 @@ impl Conversation {
                 return Err((outcome.into(), false));
             }
             (_, true) => {
-                let reply = client.starttls(host).await.map_err(failed)?;
+                let blamed = |failure: Failure| (of_failure(&failure, &peer, now).into(), true);
+                let reply = client.starttls(host).await.map_err(blamed)?;
                 if reply.code == 220 {
                     extensions = greet(&mut client, settings, lmtp)
                         .await
-                        .map_err(failed)?
+                        .map_err(blamed)?
                         .map_err(|reply| refused(&reply, Stage::Ehlo))?;
                 } else if tls == Tls::Required {
                     return Err(refused(&reply, Stage::StartTls));
@@ -182,17 +186,32 @@ impl Conversation {
         clock: impl Fn() -> SystemTime,
     ) -> Transaction {
         self.used += 1;
-        let needs = Needs::of(envelope, text);
-        if let Some(outcome) = self.cannot(&needs, text, clock()) {
-            return Transaction {
-                verdicts: all(recipients, &outcome),
-                left: Vec::new(),
-                goes_on: true,
-            };
-        }
+        let mut needs = Needs::of(envelope, text);
+        let text = match needs.fit(text, &self.extensions) {
+            Ok(text) => text,
+            Err(unfit) => {
+                let outcome = Outcome {
+                    host: Some(self.peer.host.clone()),
+                    ip: self.peer.ip,
+                    ..Outcome::local(clock(), unfit.status, &unfit.words)
+                };
+                return Transaction {
+                    verdicts: all(recipients, &outcome),
+                    left: Vec::new(),
+                    goes_on: true,
+                };
+            }
+        };
         let mut done = Transaction::default();
+        // RFC 9422: more than it takes would only be sent away again.
+        let most = self.extensions.limit("RCPTMAX").unwrap_or(u32::MAX).max(1);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let (recipients, rest) = recipients
+            .split_at_checked(most)
+            .unwrap_or((recipients, &[]));
+        done.left.extend_from_slice(rest);
         let outcome = self
-            .transact(envelope, recipients, text, &needs, &clock, &mut done)
+            .transact(envelope, recipients, &text, &needs, &clock, &mut done)
             .await;
         if let Err(failure) = outcome {
             let outcome = of_failure(&failure, &self.peer, clock());
@@ -207,36 +226,10 @@ impl Conversation {
         done
     }
 
-    /// Why this server cannot take the message at all.
-    fn cannot(&self, needs: &Needs, text: &[u8], now: SystemTime) -> Option<Outcome> {
-        let local = |code, words: String| {
-            Some(Outcome {
-                host: Some(self.peer.host.clone()),
-                ip: self.peer.ip,
-                ..Outcome::local(now, code, &words)
-            })
-        };
-        let octets = text.len() as u64;
-        if let Some(most) = self.extensions.size().filter(|most| octets > *most) {
-            let words = format!(
-                "the message has {octets} octets, and the server takes no more than {most}"
-            );
-            return local(status(5, 3, 4), words);
-        }
-        if needs.utf8 && !self.extensions.has("SMTPUTF8") {
-            let words = "the message has an internationalized address or header (SMTPUTF8), \
-                         which the server does not take";
-            return local(status(5, 6, 7), words.to_string());
-        }
-        if needs.binary && !(self.extensions.has("BINARYMIME") && self.extensions.has("CHUNKING")) {
-            let words = "the message is binary (BINARYMIME), which the server does not take";
-            return local(status(5, 6, 3), words.to_string());
-        }
-        if needs.eight_bit && !self.extensions.has("8BITMIME") {
-            let words = "the message has 8-bit characters, which the server does not take";
-            return local(status(5, 6, 3), words.to_string());
-        }
-        None
+    /// Whether another message should go over another connection.
+    pub(crate) fn is_spent(&self) -> bool {
+        let most = self.extensions.limit("MAILMAX").unwrap_or(MOST_USES);
+        self.used >= most.min(MOST_USES)
     }
 
     async fn transact(
@@ -270,7 +263,9 @@ impl Conversation {
             let orcpt = envelope.recipients.get(*n).and_then(|r| r.orcpt.as_ref());
             let parameters = RcptParameters {
                 notify: notify.as_deref(),
-                orcpt: orcpt.filter(|_| dsn).map(|(_, address)| address.as_str()),
+                orcpt: orcpt
+                    .filter(|_| dsn)
+                    .map(|(kind, address)| (kind.as_str(), address.as_str())),
             };
             commands.push((Stage::Rcpt, Command::Rcpt(address, parameters)));
         }
@@ -283,9 +278,12 @@ impl Conversation {
             }));
         };
         let mut taken = Vec::new();
+        let mut farewell = is_farewell(&mail).then(|| (mail.clone(), Stage::Mail));
         if mail.is_positive() {
             for ((n, _), reply) in spoken.iter().zip(replies) {
-                if reply.is_positive() {
+                if is_farewell(&reply) {
+                    farewell = Some((reply, Stage::Rcpt));
+                } else if reply.is_positive() {
                     taken.push(*n);
                 } else if !taken.is_empty() && is_too_many(&reply) {
                     done.left.push(*n);
@@ -294,51 +292,76 @@ impl Conversation {
                     done.verdicts.push(verdict);
                 }
             }
-        } else {
+        } else if farewell.is_none() {
             for (n, _) in &spoken {
                 let verdict = self.verdict(*n, &mail, Stage::Mail, clock());
                 done.verdicts.push(verdict);
             }
         }
+        // RFC 5321 section 3.8: the server is about to close, whatever it took before.
+        if let Some((reply, stage)) = farewell {
+            self.client.close().await;
+            let settled: Vec<usize> = done.verdicts.iter().map(|v| v.n).collect();
+            for (n, _) in &spoken {
+                if !settled.contains(n) && !done.left.contains(n) {
+                    let verdict = self.verdict(*n, &reply, stage, clock());
+                    done.verdicts.push(verdict);
+                }
+            }
+            return Ok(());
+        }
         if let Some(failure) = broken {
             return Err(failure);
         }
         if taken.is_empty() {
-            // 421: the server is about to close.
-            if mail.code == 421 {
-                self.client.close().await;
-                return Ok(());
-            }
             let reset = self.client.say(Stage::Rset, &Command::Rset).await;
             done.goes_on = reset.is_ok_and(|reply| reply.is_positive());
             return Ok(());
         }
-        let replies = if needs.binary {
-            vec![self.client.chunk(text, true).await?]
+        let (replies, broken) = if needs.binary {
+            (vec![self.client.chunk(text, true).await?], None)
         } else {
             let data = self.client.say(Stage::Data, &Command::Data).await?;
+            if data.code / 100 == 2 || self.client.has_unread() {
+                // The answers are those to other questions; the one behind the text would be, too.
+                let peer = self.client.peer();
+                self.client.close().await;
+                return Err(Failure::NoReply {
+                    stage: Stage::Data,
+                    peer,
+                    said: data.to_string(),
+                });
+            }
             if data.code != 354 {
                 for n in taken {
                     let verdict = self.verdict(n, &data, Stage::Data, clock());
                     done.verdicts.push(verdict);
+                }
+                if is_farewell(&data) {
+                    self.client.close().await;
+                    return Ok(());
                 }
                 let reset = self.client.say(Stage::Rset, &Command::Rset).await;
                 done.goes_on = reset.is_ok_and(|reply| reply.is_positive());
                 return Ok(());
             }
             let count = if self.lmtp { taken.len() } else { 1 };
-            self.client.message(text, count).await?
+            self.client.message_to_each(text, count).await
         };
+
         for (i, n) in taken.into_iter().enumerate() {
-            let reply = replies.get(i).or(replies.first());
+            let reply = match self.lmtp {
+                true => replies.get(i),
+                false => replies.first(),
+            };
             if let Some(reply) = reply {
                 let mut verdict = self.verdict(n, reply, Stage::Dot, clock());
                 verdict.told_elsewhere = dsn && !self.lmtp;
                 done.verdicts.push(verdict);
             }
         }
-        done.goes_on = replies.iter().all(|reply| reply.code != 421);
-        Ok(())
+        done.goes_on = broken.is_none() && replies.iter().all(|reply| reply.code != 421);
+        broken.map_or(Ok(()), Err)
     }
 
     fn mail<'e>(
@@ -375,7 +398,8 @@ impl Conversation {
         for (stage, command) in commands {
             match self.client.say(*stage, command).await {
                 Ok(reply) => {
-                    let stop = *stage == Stage::Mail && !reply.is_positive();
+                    let refused = *stage == Stage::Mail && !reply.is_positive();
+                    let stop = refused || is_farewell(&reply);
                     replies.push(reply);
                     if stop {
                         break;
@@ -414,6 +438,12 @@ pub(crate) fn all(recipients: &[usize], outcome: &Outcome) -> Vec<Verdict> {
         told_elsewhere: false,
     };
     recipients.iter().map(one).collect()
+}
+
+/// Whether nothing more can be said: the server is about to close, or goes on to something that
+/// it was not asked for.
+const fn is_farewell(reply: &Reply) -> bool {
+    reply.code == 421 || reply.is_intermediate()
 }
 
 /// Whether a server wants the other recipients in another transaction (RFC 5321 section
@@ -491,44 +521,5 @@ async fn log_in(
             Err(outcome)
         }
         Err(error) => Err(failed(&error.to_string())),
-    }
-}
-
-/// What a message needs of a server.
-struct Needs {
-    eight_bit: bool,
-    utf8: bool,
-    binary: bool,
-}
-
-impl Needs {
-    fn of(envelope: &Envelope, text: &[u8]) -> Self {
-        let header = memchr::memmem::find(text, b"\r\n\r\n").unwrap_or(text.len());
-        let header = text.get(..header).unwrap_or_default();
-        // A domain can be written in ASCII, a local part cannot.
-        let utf8_address = |address: &Address| !address.local.is_ascii();
-        let addresses = envelope.recipients.iter().map(|r| &r.address);
-        let mut addresses = addresses.chain(&envelope.sender);
-        Self {
-            eight_bit: !text.is_ascii(),
-            utf8: envelope.smtputf8 && (addresses.any(utf8_address) || !header.is_ascii()),
-            binary: envelope.body == Body::Binary,
-        }
-    }
-}
-
-/// An address as it is spoken: its domain in ASCII where the transaction is.
-fn speak(address: &Address, needs: &Needs) -> String {
-    let ascii = address
-        .domain
-        .as_deref()
-        .filter(|d| !needs.utf8 && !d.is_ascii());
-    match ascii.and_then(|domain| idna::domain_to_ascii(domain).ok()) {
-        Some(domain) => Address {
-            local: address.local.clone(),
-            domain: Some(domain),
-        }
-        .to_string(),
-        None => address.to_string(),
     }
 }

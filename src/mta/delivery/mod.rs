@@ -7,14 +7,18 @@ mod conclude;
 mod conversation;
 mod desk;
 pub(crate) mod exchange;
+mod needs;
 mod outcome;
 mod remote;
 mod route;
 mod settings;
+mod seven_bit;
 
 pub use desk::{Delivery, Log};
 pub use settings::{BadRoute, Pattern, Relay, Settings, Tls};
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -63,6 +63,10 @@ pub(crate) fn of_reply(reply: &Reply, stage: Stage, peer: &Peer, at: SystemTime)
         _ => 4,
     };
     let derived = || {
+        // Three digits alone say nothing.
+        if reply.text().is_empty() {
+            return None;
+        }
         let explained = explain_line(&said);
         let status = explained.recipients.first().and_then(|one| one.status);
         status.filter(|status| status.class == class)

@@ -22,8 +22,6 @@ use crate::mta::queue::{Loaded, Outcome, lock};
 const CONNECTIONS: usize = 64;
 /// How long a connection is kept for the next message.
 const LINGER: Duration = Duration::from_millis(800);
-/// Messages over one connection; servers lose patience with more.
-const MOST_USES: u32 = 100;
 /// How long the farewells may take when we stop.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -225,7 +223,7 @@ impl<L: Lookup + Send + Sync + 'static> Inner<L> {
     /// Sees to it that there is a connection over which mail can be given.
     async fn ready(&self, to: &Destination, worker: &mut Worker) -> Result<(), Outcome> {
         if let Some(conversation) = worker.conversation.take() {
-            if conversation.used < MOST_USES {
+            if !conversation.is_spent() {
                 worker.conversation = Some(conversation);
                 return Ok(());
             }

@@ -94,7 +94,7 @@ impl Office {
         panic!("never done: {:?}", self.queue.all());
     }
 
-    fn mails(&self, user: &str) -> Vec<String> {
+    pub(super) fn mails(&self, user: &str) -> Vec<String> {
         let new = self.dir.path().join("boxes").join(user).join("new");
         let Ok(files) = fs::read_dir(new) else {
             return Vec::new();
@@ -443,7 +443,7 @@ async fn what_a_server_cannot_take_comes_back_with_the_right_status() {
     for (announced, text, utf8, status) in [
         (
             &["PIPELINING"][..],
-            "Subject: s\r\n\r\nJ\u{fc}rgen\r\n",
+            "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nJ\u{fc}rgen\r\n--b--\r\n",
             false,
             "5.6.3",
         ),

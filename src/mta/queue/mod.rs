@@ -149,6 +149,16 @@ impl Queue {
         self.0.place
     }
 
+    /// Octets that there is room for; `None` when the system does not tell.
+    pub(crate) fn room(&self) -> Option<u64> {
+        let store = &self.0.store;
+        let disk = rustix::fs::statvfs(&store.dir).ok()?;
+        // Some file systems have as many files as they like, and say zero.
+        let files = disk.f_files == 0 || disk.f_favail > 0;
+        let free = if files { disk.f_bavail } else { 0 };
+        Some(free.saturating_mul(disk.f_frsize) + store.slack())
+    }
+
     /// How many messages there are.
     pub fn len(&self) -> usize {
         self.0.store.len()

@@ -134,10 +134,9 @@ impl Segment {
             Ok(()) => Ok(generous),
             Err(error) if is_full(&error) => {
                 let exact = self.fill(from, end);
-                if exact.is_err() {
-                    // What could be filled is of no use to this record; give it back.
-                    drop(self.file.set_len(from));
-                }
+                // What could be filled beyond that is of no use; give it back.
+                let keep = if exact.is_ok() { end } else { from };
+                drop(self.file.set_len(keep));
                 exact.map(|()| end)
             }
             Err(error) => Err(error),
@@ -184,6 +183,12 @@ impl Segment {
     /// Makes everything that was appended before this call durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    /// Octets that were filled ahead.
+    pub(super) fn slack(&self) -> u64 {
+        let ends = lock(&self.ends);
+        ends.room.saturating_sub(ends.tail)
     }
 
     /// Whether its file is gone.

@@ -159,6 +159,11 @@ impl Store {
         Ok(segment)
     }
 
+    /// Octets that the files have room for as they are.
+    pub(super) fn slack(&self) -> u64 {
+        lock(&self.open).iter().map(|segment| segment.slack()).sum()
+    }
+
     /// On a full disk: gives back what is there for later.
     pub(super) fn shrink(&self) {
         for segment in lock(&self.open).iter() {

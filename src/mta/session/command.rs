@@ -102,7 +102,8 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, Refused> {
         b"RSET" => alone(Command::Rset),
         b"QUIT" => alone(Command::Quit),
         b"BDAT" => bdat(rest),
-        b"NOOP" => argument().map(|_| Command::Noop).map_err(Refused::Say),
+        // RFC 5321 section 4.1.1.9: whatever stands behind it means nothing.
+        b"NOOP" => Ok(Command::Noop),
         b"EHLO" => hello(Hello::Ehlo, argument()?),
         b"HELO" => hello(Hello::Helo, argument()?),
         b"LHLO" => hello(Hello::Lhlo, argument()?),
@@ -133,7 +134,11 @@ fn unknown(verb: &[u8]) -> Refused {
         .iter()
         .take_while(|b| b.is_ascii_alphanumeric() || **b == b'-')
         .count();
-    let is_field = name > 0 && verb.get(name) == Some(&b':') && !verb.starts_with(b"MAIL");
+    // `MAIL:FROM` and `RCPTTO:` are slips.
+    let is_slip = verb
+        .get(..4)
+        .is_some_and(|v| v.eq_ignore_ascii_case(b"MAIL") || v.eq_ignore_ascii_case(b"RCPT"));
+    let is_field = name > 0 && verb.get(name) == Some(&b':') && !is_slip;
     let is_binary = verb.first().is_some_and(u8::is_ascii_control);
     if is_http || is_field || is_binary {
         Refused::Leave(FOREIGN)
@@ -173,14 +178,24 @@ fn mail(argument: &str) -> Result<Command<'_>, Reply> {
     if sender.as_ref().is_some_and(|s| s.domain.is_none()) {
         return Err(refuse(BadPath::NoDomain, 7));
     }
-    Ok(Command::Mail(sender, MailParameters::parse(rest)?))
+    let mut parameters = MailParameters::parse(rest)?;
+    parameters.wide = is_wide(path, rest);
+    Ok(Command::Mail(sender, parameters))
 }
 
 fn rcpt(argument: &str) -> Result<Command<'_>, Reply> {
     let path = behind(argument, "TO:").ok_or(Reply::new(501, 5, 4, "Write RCPT TO:<address>"))?;
     let (recipient, rest) = Address::parse_path(path).map_err(|why| refuse(why, 3))?;
     let recipient = recipient.ok_or(Reply::new(501, 1, 3, "A recipient must have a name"))?;
-    Ok(Command::Rcpt(recipient, RcptParameters::parse(rest)?))
+    let mut parameters = RcptParameters::parse(rest)?;
+    parameters.wide = is_wide(path, rest);
+    Ok(Command::Rcpt(recipient, parameters))
+}
+
+/// Whether a path, up to what stands behind it, goes beyond ASCII.
+fn is_wide(path: &str, rest: &str) -> bool {
+    let path = path.strip_suffix(rest).unwrap_or(path);
+    !path.is_ascii()
 }
 
 fn refuse(why: BadPath, detail: u16) -> Reply {
@@ -262,6 +277,9 @@ mod tests {
             (b" NOOP", 500),
             (b"FOO", 500),
             (b"MAILFROM:<a@b.test>", 500),
+            (b"MAIL:FROM <a@b.test>", 500),
+            (b"rcptto:<a@b.test>", 500),
+            (b"NOOP \x01\xff", 0),
             (b"AVERYLONGVERB", 500),
             (b"EXPN list", 502),
             (b"TURN", 502),

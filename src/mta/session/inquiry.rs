@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::dns::{Data, Kind, Lookup, Name, Patience, Question};
 use crate::dnsbl::source::Choice;
 use crate::dnsbl::subject::Subject;
 use crate::dnsbl::verdict::Finding;
@@ -16,6 +17,7 @@ use crate::mta::envelope::Envelope;
 use crate::mta::site::Site;
 use crate::posture::{Asker, rdns, spf};
 
+use super::command::{self, Command};
 use super::reply::Reply;
 
 /// For one question.
@@ -60,6 +62,35 @@ impl Inquiries {
     pub(super) async fn listed(&mut self) -> Option<Reply> {
         let asked = self.listed.take()?;
         timeout(PATIENCE, asked).await.ok()?.ok()?
+    }
+
+    /// The domain of the sender that this command names, when it is to be asked about.
+    pub(super) fn sender(&self, line: &[u8]) -> Option<String> {
+        self.site.names.as_ref()?;
+        if !line.get(..4)?.eq_ignore_ascii_case(b"MAIL") {
+            return None;
+        }
+        match command::parse(line) {
+            Ok(Command::Mail(Some(sender), _)) if sender.literal().is_none() => sender.domain,
+            _ => None,
+        }
+    }
+
+    /// Whether a domain says that it takes no mail (RFC 7505). No answer is no such word.
+    pub(super) async fn is_mute(&self, domain: &str) -> bool {
+        let (Some(names), Ok(name)) = (&self.site.names, Name::parse(domain)) else {
+            return false;
+        };
+        let question = Question::new(name, Kind::Mx);
+        let asked = names.lookup(question, Patience::of(WAIT));
+        let answer = timeout(WAIT, asked).await.map(|reply| reply.result);
+        let Ok(Ok(answer)) = answer else {
+            return false;
+        };
+        matches!(
+            answer.data.as_slice(),
+            [Data::Mx { exchange, .. }] if exchange.as_str().is_empty()
+        )
     }
 
     /// The reverse name, when it leads back to the address.

@@ -26,6 +26,8 @@ pub struct MailParameters {
     pub envid: Option<String>,
     /// AUTH was given (RFC 4954 section 5); nobody here acts upon it.
     pub auth: bool,
+    /// The address was written with characters outside ASCII, in whatever part of it.
+    pub wide: bool,
 }
 
 /// What RCPT was given.
@@ -35,6 +37,8 @@ pub struct RcptParameters {
     pub notify: Option<Notify>,
     /// ORCPT: type and address, decoded.
     pub orcpt: Option<(String, String)>,
+    /// The address was written with characters outside ASCII, in whatever part of it.
+    pub wide: bool,
 }
 
 const fn bad(text: &'static str) -> Reply {
@@ -109,6 +113,9 @@ impl MailParameters {
                 once(&mut read.envid, envid)
             }
             ("ENVID", Some(_)) => Err(bad("ENVID is longer than 100 octets")),
+            ("AUTH", Some(value)) if value != "<>" && xtext(value).is_none() => {
+                Err(bad("AUTH is <> or an address in xtext"))
+            }
             ("AUTH", Some(_)) => match std::mem::replace(&mut read.auth, true) {
                 false => Ok(()),
                 true => Err(TWICE),
@@ -123,7 +130,12 @@ impl MailParameters {
 
     /// Whether nothing was given.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let Self { wide, .. } = *self;
+        *self
+            == Self {
+                wide,
+                ..Self::default()
+            }
     }
 }
 
@@ -145,7 +157,7 @@ impl RcptParameters {
 
     /// Whether nothing was given.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.notify.is_none() && self.orcpt.is_none()
     }
 }
 
@@ -259,6 +271,7 @@ mod tests {
             ret: Some(Ret::Headers),
             envid: Some("QQ+=".to_string()),
             auth: true,
+            wide: false,
         };
         assert_eq!(read, Ok(expected));
         let huge = MailParameters::parse(" SIZE=99999999999999999999").unwrap();
@@ -299,6 +312,7 @@ mod tests {
             (" ENVID=a+0", 501),
             (" ENVID=a=b", 501),
             (" AUTH", 501),
+            (" AUTH=a+ZZ", 501),
             ("SIZE=1", 501),
             (" =1", 501),
             (" -a", 501),

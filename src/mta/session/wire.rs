@@ -53,6 +53,8 @@ pub(super) struct Wire {
     alarm: Pin<Box<Sleep>>,
     /// `None` once it was heard.
     closing: Option<Pin<Box<OwnedNotified>>>,
+    /// When it was.
+    heard: Option<Instant>,
 }
 
 impl Wire {
@@ -64,6 +66,7 @@ impl Wire {
             write_limit,
             alarm: Box::pin(tokio::time::sleep(Duration::from_secs(3600))),
             closing: Some(Box::pin(closing.notified_owned())),
+            heard: None,
         }
     }
 
@@ -90,6 +93,7 @@ impl Wire {
             && closing.as_mut().poll(cx).is_ready()
         {
             self.closing = None;
+            self.heard = Some(Instant::now());
             return Poll::Ready(Got::Closing);
         }
         // The alarm is set anew only when it must ring earlier, or has rung too early: most
@@ -113,9 +117,9 @@ impl Wire {
         self.stream.give()
     }
 
-    /// Whether the server has been told to end.
-    pub(super) const fn is_closing(&self) -> bool {
-        self.closing.is_none()
+    /// When it was heard that the server is to end.
+    pub(super) const fn closing(&self) -> Option<Instant> {
+        self.heard
     }
 
     /// Sends what is to be said, in one write. A client that does not read is not waited for.

@@ -11,7 +11,7 @@ use crate::mta::session::wire::Got;
 use crate::mta::settings::Role;
 use crate::mta::wire::text::{Mend, Text};
 
-use super::{Course, Dialogue, IDLE, Over};
+use super::{Course, Dialogue, Over};
 
 const BARE_CR: Reply = Reply::new(550, 5, 2, "Message refused: a bare carriage return in it");
 const BARE_LF: Reply = Reply::new(550, 5, 2, "Message refused: a bare line feed in it");
@@ -20,17 +20,14 @@ impl Dialogue {
     /// Waits for the next octets of a message.
     async fn fill_data(&mut self) -> Course {
         self.flush().await?;
-        let until = self.deadline(self.site().settings.limits.data);
+        let mut until = self.deadline(self.site().settings.limits.data);
         loop {
             match self.wire.fill(until).await {
                 Got::Octets => return Ok(()),
                 Got::Gone => return Err(Over::Drop),
-                Got::Late => {
-                    self.session.note_event("timeout");
-                    return self.farewell(&IDLE);
-                }
-                // An open transaction may come to its end.
-                Got::Closing => {}
+                Got::Late => return self.late(),
+                // An open transaction may come to its end, if it does so soon.
+                Got::Closing => until = until.min(self.end()),
             }
         }
     }

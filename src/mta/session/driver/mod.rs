@@ -128,8 +128,26 @@ impl Dialogue {
 
     /// The moment by which something must have come.
     fn deadline(&self, wait: Duration) -> Instant {
-        let end = self.progress + self.site().settings.limits.session;
-        end.min(Instant::now() + wait)
+        self.end().min(Instant::now() + wait)
+    }
+
+    /// The moment by which the dialogue must have brought something.
+    fn end(&self) -> Instant {
+        let limits = &self.site().settings.limits;
+        let mut end = self.progress + limits.session;
+        if let Some(heard) = self.wire.closing() {
+            end = end.min(heard + limits.grace);
+        }
+        end
+    }
+
+    /// Nothing came in time: that of the client, or ours.
+    fn late<T>(&mut self) -> Course<T> {
+        if self.wire.closing().is_some() {
+            return self.farewell(&SHUTDOWN);
+        }
+        self.session.note_event("timeout");
+        self.farewell(&IDLE)
     }
 
     async fn flush(&mut self) -> Course {
@@ -145,6 +163,10 @@ impl Dialogue {
                 Found::Line(length) => {
                     if self.inquiries.is_waited_for(self.wire.buffer.line(length)) {
                         self.session.listed = self.inquiries.listed().await;
+                    }
+                    if let Some(domain) = self.inquiries.sender(self.wire.buffer.line(length)) {
+                        self.flush().await?;
+                        self.session.mute_sender = self.inquiries.is_mute(&domain).await;
                     }
                     let now = std::time::Instant::now();
                     let line = self.wire.buffer.line(length);
@@ -172,16 +194,16 @@ impl Dialogue {
             return Err(Over::Close);
         }
         self.flush().await?;
-        if self.wire.is_closing() && !self.session.is_within() {
+        if self.wire.closing().is_some() && !self.session.is_within() {
             return self.farewell(&SHUTDOWN);
         }
-        let until = self.deadline(self.site().settings.limits.idle);
-        self.fill_line(until).await
+        self.fill_line().await
     }
 
     /// Reads until a line is complete: a client that sends an octet now and then gets no more
     /// time than one that sends nothing.
-    async fn fill_line(&mut self, until: Instant) -> Course {
+    async fn fill_line(&mut self) -> Course {
+        let mut until = self.deadline(self.site().settings.limits.idle);
         loop {
             match self.wire.fill(until).await {
                 Got::Octets => {
@@ -192,11 +214,11 @@ impl Dialogue {
                     }
                 }
                 Got::Gone => return Err(Over::Drop),
-                Got::Late => {
-                    self.session.note_event("timeout");
-                    return self.farewell(&IDLE);
+                Got::Late => return self.late(),
+                // An open transaction may come to its end, if it does so soon.
+                Got::Closing if self.session.is_within() => {
+                    until = until.min(self.end());
                 }
-                Got::Closing if self.session.is_within() => {}
                 Got::Closing => return self.farewell(&SHUTDOWN),
             }
         }
@@ -288,8 +310,7 @@ impl Dialogue {
             let step = match self.wire.buffer.find(LONGEST_ANSWER) {
                 Found::Nothing => {
                     self.flush().await?;
-                    let until = self.deadline(self.site().settings.limits.idle);
-                    self.fill_line(until).await?;
+                    self.fill_line().await?;
                     continue;
                 }
                 Found::Line(length) => {

@@ -12,12 +12,20 @@ use crate::mta::session::params::{MailParameters, RcptParameters};
 use crate::mta::session::reply::Reply;
 use crate::mta::session::transaction::Transaction;
 use crate::mta::settings::Role;
+use crate::mta::store::Trouble;
 
 use super::faults::Fate;
 use super::{HELLO_FIRST, NOT_NOW, Session, Step};
 
 const SENDER_OK: Reply = Reply::new(250, 1, 0, "Ok");
 const RECIPIENT_OK: Reply = Reply::new(250, 1, 5, "Ok");
+/// RFC 7505 section 4.2: nobody could be told what becomes of it.
+const MUTE: Reply = Reply::new(
+    550,
+    7,
+    27,
+    "The domain of the sender takes no mail (null MX), so it sends none",
+);
 const MAIL_FIRST: Reply = Reply::new(503, 5, 1, "MAIL comes first");
 const NO_RECIPIENTS: Reply = Reply::new(554, 5, 1, "No valid recipients");
 const TOO_LARGE: Reply = Reply::new(552, 3, 4, "The message is too large for this server");
@@ -33,8 +41,12 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Step {
         let from = out.len();
-        if let Err(reply) = self.may_mail(sender.as_ref(), &parameters) {
+        let mute = std::mem::take(&mut self.mute_sender);
+        if let Err(reply) = self.may_mail(&parameters) {
             return self.say(&reply, out);
+        }
+        if mute && !self.is_trusted() {
+            return self.say(&MUTE, out);
         }
         let spoken = sender.as_ref().map(ToString::to_string).unwrap_or_default();
         let fate = self.fault(Stage::Mail, &[&spoken], out);
@@ -47,11 +59,7 @@ impl Session {
         Step::Command
     }
 
-    pub(super) fn may_mail(
-        &self,
-        sender: Option<&Address>,
-        parameters: &MailParameters,
-    ) -> Result<(), Reply> {
+    pub(super) fn may_mail(&self, parameters: &MailParameters) -> Result<(), Reply> {
         let settings = &self.site.settings;
         let Some((hello, _)) = &self.hello else {
             return Err(HELLO_FIRST);
@@ -79,7 +87,7 @@ impl Session {
         if unoffered {
             return Err(UNKNOWN);
         }
-        if !utf8 && sender.is_some_and(|s| !s.is_ascii()) {
+        if !utf8 && parameters.wide {
             return Err(Reply::new(
                 553,
                 6,
@@ -90,7 +98,16 @@ impl Session {
         if parameters.size.is_some_and(|s| s > settings.limits.message) {
             return Err(TOO_LARGE);
         }
-        Ok(())
+        // RFC 1870 section 6.1: it may be told now what would be told behind the text.
+        if self
+            .site
+            .store
+            .has_room(parameters.size.unwrap_or_default())
+        {
+            Ok(())
+        } else {
+            Err(Trouble::Full.reply())
+        }
     }
 
     pub(super) fn rcpt(
@@ -102,7 +119,7 @@ impl Session {
     ) -> Step {
         let from = out.len();
         let spoken = address.to_string();
-        if let Err(reply) = self.may_rcpt(&address, &parameters) {
+        if let Err(reply) = self.may_rcpt(&parameters) {
             return self.say(&reply, out);
         }
         let fate = self.fault(Stage::Rcpt, &[&spoken], out);
@@ -135,11 +152,7 @@ impl Session {
         Step::Command
     }
 
-    pub(super) fn may_rcpt(
-        &self,
-        address: &Address,
-        parameters: &RcptParameters,
-    ) -> Result<(), Reply> {
+    pub(super) fn may_rcpt(&self, parameters: &RcptParameters) -> Result<(), Reply> {
         let Some(open) = &self.transaction else {
             return Err(MAIL_FIRST);
         };
@@ -150,7 +163,7 @@ impl Session {
         if plain && !parameters.is_empty() {
             return Err(Reply::new(555, 5, 4, "Unsupported parameter"));
         }
-        if !address.is_ascii() && !open.parameters.smtputf8 {
+        if parameters.wide && !open.parameters.smtputf8 {
             return Err(Reply::new(
                 553,
                 6,
@@ -278,6 +291,8 @@ impl Session {
         }
         if outcome.is_positive() {
             self.junk = 0;
+            // Who brings mail is no vandal, however often he slips.
+            self.errors = 0;
             self.messages += 1;
         } else {
             count(&self.site.journal.counts.refused, 1);

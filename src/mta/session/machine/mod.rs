@@ -91,6 +91,8 @@ pub struct Session {
     pub flaw: Option<Flaw>,
     /// What the block lists say of the client, for RCPT.
     pub listed: Option<Reply>,
+    /// The domain of the sender whom the next MAIL names says that it takes no mail.
+    pub mute_sender: bool,
     /// What a fault asks of the driver; it takes it after each step.
     pub mischief: Option<Box<Mischief>>,
 }
@@ -122,6 +124,7 @@ impl Session {
             messages: 0,
             flaw: None,
             listed: None,
+            mute_sender: false,
             mischief: None,
         }
     }
@@ -321,6 +324,8 @@ impl Session {
         add("DSN".to_string());
         add("SMTPUTF8".to_string());
         add("CHUNKING".to_string());
+        // RFC 9422: so that a client need not find out by 452.
+        add(format!("LIMITS RCPTMAX={}", settings.limits.recipients));
         lines.join("\n")
     }
 
