@@ -199,3 +199,120 @@ fn a_foreign_crate_stays_in_its_room() {
         }
     }
 }
+
+/// What stands on each page of `docs/rooms`.
+const PAGES: [(&str, &[&str]); 12] = [
+    ("message", &["message"]),
+    ("bounce", &["bounce"]),
+    ("route", &["route"]),
+    ("dns", &["dns"]),
+    ("dnsbl", &["dnsbl"]),
+    ("smtp", &["smtp"]),
+    ("posture", &["posture"]),
+    ("check", &["check"]),
+    ("mta", &["mta"]),
+    ("send", &["send"]),
+    ("report", &["report"]),
+    ("app", &["app", "cli", "config", "exit", "glossary"]),
+];
+
+/// Behind this line a page is made from the source.
+const MARK: &str = "<!-- From here on: UPDATE_DOCS=1 cargo test --test layers -->";
+
+/// The first sentence of a file about itself.
+fn sentence(text: &str) -> String {
+    let about: Vec<&str> = text
+        .lines()
+        .map_while(|line| line.strip_prefix("//!").or(line.strip_prefix("// ")))
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let about = about.join(" ").replace("[`", "`").replace("`]", "`");
+    let end = about.find(". ").map_or(about.len(), |at| at + 1);
+    let first = about.split_at(end).0;
+    // A link of rustdoc leads nowhere here.
+    first.split("](super").next().unwrap_or(first).to_string()
+}
+
+/// The part of a page that the source writes: who is imported, and what each file is for.
+fn made(rooms: &[&str]) -> String {
+    let mut out = format!("{MARK}\n\n## Imports\n\n");
+    for room in rooms {
+        let may = ROOMS.iter().find(|(name, _)| name == room).unwrap().1;
+        let may = match may {
+            [] => "no other room".to_string(),
+            _ => may.join(", "),
+        };
+        out += &format!("- `{room}`: {may}\n");
+    }
+    out += "\n## Files\n\n| File | What it is |\n|---|---|\n";
+    let mut paths = Vec::new();
+    files(&root().join("src"), &mut paths);
+    paths.sort();
+    for path in paths {
+        if !rooms.contains(&room(&path).as_str()) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        if name.ends_with("tests.rs") || name.contains("/tests/") {
+            continue;
+        }
+        let about = sentence(&text);
+        assert!(!about.is_empty(), "{name} does not say what it is");
+        out += &format!("| `{name}` | {about} |\n");
+    }
+    out
+}
+
+#[test]
+fn every_room_has_a_page_and_its_table_is_the_source() {
+    let folder = root().join("docs/rooms");
+    for (page, rooms) in PAGES {
+        let path = folder.join(format!("{page}.md"));
+        let text = fs::read_to_string(&path).unwrap();
+        let (prose, stored) = text.split_once(MARK).unwrap_or((&text, ""));
+        let now = made(rooms);
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            fs::write(&path, format!("{}\n\n{now}", prose.trim_end())).unwrap();
+            continue;
+        }
+        assert_eq!(
+            format!("{MARK}{stored}"),
+            now,
+            "docs/rooms/{page}.md is old: UPDATE_DOCS=1 cargo test --test layers"
+        );
+    }
+    for (room, _) in ROOMS {
+        let shown = PAGES.iter().any(|(_, rooms)| rooms.contains(&room));
+        assert!(shown, "{room} is on no page");
+    }
+}
+
+/// A page speaks of files, tests and data that are there.
+#[test]
+fn what_the_pages_name_exists() {
+    let mut wrong = Vec::new();
+    let mut pages = vec![
+        root().join("docs/README.md"),
+        root().join("docs/performance.md"),
+        root().join("CONTRIBUTING.md"),
+    ];
+    for (page, _) in PAGES {
+        pages.push(root().join(format!("docs/rooms/{page}.md")));
+    }
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        for word in text.split('`').skip(1).step_by(2) {
+            let word = word.trim_end_matches('/');
+            let path = ["src/", "tests/", "testdata/", "docs/", "benches/", "build/"]
+                .iter()
+                .any(|start| word.starts_with(start));
+            let globbed = word.contains(['*', ' ', '{']);
+            if path && !globbed && !root().join(word).exists() {
+                wrong.push(format!("{}: {word}", page.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
