@@ -82,6 +82,23 @@ async fn a_closed_port_is_known_at_once() {
     assert!(started.elapsed() < Duration::from_secs(1));
 }
 
+/// The system tells one of them only, and once.
+#[tokio::test]
+async fn everybody_who_asks_at_a_closed_port_knows_it_at_once() {
+    let started = Instant::now();
+    let resolver = Resolver::new(&[closed_port()]);
+    let names: Vec<String> = (0..60).map(|n| format!("n{n}.test")).collect();
+    let asked = names.iter().map(|name| ask(&resolver, name, Kind::A, WAIT));
+    for reply in futures_util::future::join_all(asked).await {
+        assert_eq!(reply.result, Err(Failure::Unreachable));
+    }
+    assert!(
+        started.elapsed() < Duration::from_millis(390),
+        "nobody waits for a repeat: {:?}",
+        started.elapsed()
+    );
+}
+
 #[tokio::test]
 async fn the_second_resolver_answers_when_the_first_is_down_or_broken() {
     let server = Server::start(world(), Habits::default()).await;

@@ -72,6 +72,16 @@ struct Waiting {
     tell: mpsc::Sender<Event>,
 }
 
+impl Port {
+    /// Tells everybody who waits here that there is no way to the server with this number.
+    fn tell_closed(&self, server: usize) {
+        for waiting in lock(&self.waiting).values() {
+            // A full queue has enough bad news in it already.
+            let _ = waiting.tell.try_send(Event::Closed(server));
+        }
+    }
+}
+
 /// A question that waits at a port; the place is free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -159,7 +169,13 @@ impl Link {
             Err(full) if full.kind() == ErrorKind::WouldBlock => {
                 place.port.socket.send(packet).await.map(drop)
             }
-            sent => sent.map(drop),
+            // The system tells with one packet what became of an earlier one, and tells it once:
+            // whoever sent that one would wait for nothing.
+            Err(closed) => {
+                place.port.tell_closed(self.number);
+                Err(closed)
+            }
+            Ok(_) => Ok(()),
         }
     }
 
@@ -226,10 +242,7 @@ impl Ear {
                 }
                 Err(_) => {
                     errors += 1;
-                    for waiting in lock(&self.port.waiting).values() {
-                        // A full queue has enough bad news in it already.
-                        let _ = waiting.tell.try_send(Event::Closed(self.server));
-                    }
+                    self.port.tell_closed(self.server);
                 }
             }
         }

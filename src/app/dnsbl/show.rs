@@ -175,7 +175,8 @@ impl<'c> Show<'c> {
         self.write(&text)
     }
 
-    /// Why nothing could be determined; said once on standard error.
+    /// Why nothing could be determined. What is wrong with the resolver is said once, on standard
+    /// error; the screen beside it does not say it again.
     fn error(&mut self, finding: &Finding) -> Option<String> {
         let text = match &finding.distrust {
             Some(Distrust::Useless(_)) if self.unknown.is_some() => self.unknown.clone()?,
@@ -190,6 +191,10 @@ impl<'c> Show<'c> {
             if self.context.settings.values.format != Format::Nagios {
                 complain(&text);
             }
+        }
+        let on_screen = self.context.settings.values.format == Format::Human;
+        if on_screen && matches!(finding.distrust, Some(Distrust::Useless(_))) {
+            return Some("nothing could be found out: no resolver answers".to_string());
         }
         Some(text)
     }
