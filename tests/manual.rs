@@ -10,7 +10,12 @@ use std::path::Path;
 use std::process::Command;
 
 use clap::CommandFactory;
+use mailtrace::bounce::advice::{Audience, advise, example};
+use mailtrace::bounce::cause::Cause;
+use mailtrace::bounce::explanation::{Confidence, Recipient};
 use mailtrace::cli::Cli;
+use mailtrace::config::KEYS;
+use roff::{Roff, bold, italic, roman};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -30,11 +35,157 @@ fn pages(dir: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The head of a page that is no command's.
+fn headed(name: &str, section: &str, about: &str) -> Roff {
+    let mut page = Roff::new();
+    page.control(
+        "TH",
+        [
+            name,
+            section,
+            "",
+            &format!("mailtrace {}", env!("CARGO_PKG_VERSION")),
+        ],
+    );
+    page.control("SH", ["NAME"]);
+    page.text([roman(format!("{name} - {about}"))]);
+    page
+}
+
+/// `mailtrace-causes(7)`: every cause with its words, as `explain` tells them.
+fn causes() -> String {
+    let mut page = headed(
+        "mailtrace-causes",
+        "7",
+        "why mail comes back, and what to do about it",
+    );
+    page.control("SH", ["DESCRIPTION"]);
+    page.text([roman(
+        "Every failure that mailtrace explains has one of these causes. They stand in the key \
+         \"cause\" of its JSON output. Each is told for the person who got the bounce and, below, \
+         for the administrator; bob@example.net stands for the recipient.",
+    )]);
+    page.control("SH", ["CAUSES"]);
+    for cause in Cause::ALL {
+        let recipient = Recipient {
+            address: Some("bob@example.net".to_string()),
+            ..Recipient::of(*cause, Confidence::High)
+        };
+        let user = advise(&recipient, Audience::User);
+        let admin = advise(&recipient, Audience::Both).admin.unwrap();
+        page.control("SS", [format!("{}: {}", cause.id(), user.title).as_str()]);
+        page.text([roman(user.meaning.as_ref())]);
+        page.text([bold("Whose side? "), roman(user.side.as_ref())]);
+        let lasting = match cause.usually_permanent() {
+            Some(true) => "Usually for good.",
+            Some(false) => "Usually it passes.",
+            None => "It may pass or be for good; the reply tells.",
+        };
+        page.text([roman(lasting)]);
+        for step in &user.steps {
+            page.control("IP", ["\\(bu", "2"]);
+            page.text([roman(step.as_ref())]);
+        }
+        page.control("PP", []);
+        page.text([
+            bold("For the administrator: "),
+            roman(admin.meaning.as_ref()),
+        ]);
+        for step in &admin.steps {
+            page.control("IP", ["\\(bu", "2"]);
+            page.text([roman(step.as_ref())]);
+        }
+        page.control("PP", []);
+        page.text([italic("A reply of this kind: "), roman(example(*cause))]);
+    }
+    page.control("SH", ["SEE ALSO"]);
+    page.text([bold("mailtrace-explain"), roman("(1)")]);
+    page.to_roff()
+}
+
+/// `mailtrace-config(5)`: every setting, in the file, in the environment and as a flag.
+fn settings() -> String {
+    let mut page = headed("mailtrace-config", "5", "settings of mailtrace");
+    page.control("SH", ["SYNOPSIS"]);
+    page.text([italic("~/.config/mailtrace/config.toml")]);
+    page.control("SH", ["DESCRIPTION"]);
+    page.text([roman(
+        "A file of lines such as width = 100 (TOML). Environment variables win over the file, \
+         and flags over both. mailtrace config shows what is in force and where each value came \
+         from. --config names another file; with XDG_CONFIG_HOME the file is looked for there.",
+    )]);
+    page.control("SH", ["KEYS"]);
+    for key in KEYS {
+        page.control("TP", []);
+        page.text([bold(key.name)]);
+        page.text([roman(format!(
+            "{}. Environment: {}. Flag: {}.",
+            key.values, key.env, key.flag
+        ))]);
+    }
+    page.control("SH", ["DNS LISTS"]);
+    page.text([roman(
+        "The table dnsbl switches lists off, names keys for lists that need one, and adds lists of \
+         your own:",
+    )]);
+    page.control("PP", []);
+    page.control("nf", []);
+    for line in LISTS.lines() {
+        page.text([roman(line)]);
+    }
+    page.control("fi", []);
+    page.control("PP", []);
+    page.text([roman(
+        "Ids of lists are those of mailtrace dnsbl --catalogue. A zone of your own may have name, \
+         weight (high, medium, low, info), sense (block, policy, allow, info), codes, and tests = \
+         false when it has no test entries (RFC 5782).",
+    )]);
+    page.control("SH", ["SEE ALSO"]);
+    page.text([
+        bold("mailtrace"),
+        roman("(1), "),
+        bold("mailtrace-dnsbl"),
+        roman("(1)"),
+    ]);
+    page.to_roff()
+}
+
+/// What the manual shows of the table `dnsbl`; read as a file by a test.
+const LISTS: &str = r#"[dnsbl]
+off = ["uceprotect-3"]
+
+[dnsbl.keys]
+spamhaus-zen-dqs = "yourkey"
+
+[[dnsbl.zone]]
+zone = "bl.corp.example"
+weight = "high"
+codes = { "127.0.0.2" = "our own spam traps" }
+"#;
+
 #[test]
-fn the_man_pages_are_those_of_the_flags() {
+fn the_settings_that_the_manual_shows_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let ids: Vec<&str> = mailtrace::dnsbl::catalogue::LISTS
+        .iter()
+        .map(|list| list.id)
+        .collect();
+    assert!(ids.contains(&"uceprotect-3") && ids.contains(&"spamhaus-zen-dqs"));
+    fs::write(&file, format!("width = 100\n{LISTS}")).unwrap();
+    let path = file.to_string_lossy().into_owned();
+    let done = common::mailtrace(["config", "--json", "--config", path.as_str()]).run();
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.contains("100"), "{}", done.stdout);
+}
+
+#[test]
+fn the_man_pages_are_those_of_the_flags_the_causes_and_the_settings() {
     let fresh = tempfile::tempdir().unwrap();
     let command = Cli::command().disable_help_subcommand(true);
     clap_mangen::generate_to(command, fresh.path()).unwrap();
+    fs::write(fresh.path().join("mailtrace-causes.7"), causes()).unwrap();
+    fs::write(fresh.path().join("mailtrace-config.5"), settings()).unwrap();
     let man = root().join("man");
     if std::env::var_os("UPDATE_MAN").is_some() {
         for name in pages(&man).keys() {
