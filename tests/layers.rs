@@ -187,6 +187,9 @@ fn a_foreign_crate_stays_in_its_room() {
     let mut paths = Vec::new();
     files(&root().join("src"), &mut paths);
     for path in paths {
+        if path.ends_with("tests.rs") {
+            continue;
+        }
         let text = fs::read_to_string(&path).unwrap();
         for (krate, rooms) in owners {
             let used = code(&text).any(|code| code.contains(&format!("{krate}::")));
@@ -277,9 +280,8 @@ fn every_room_has_a_page_and_its_table_is_the_source() {
             fs::write(&path, format!("{}\n\n{now}", prose.trim_end())).unwrap();
             continue;
         }
-        assert_eq!(
-            format!("{MARK}{stored}"),
-            now,
+        assert!(
+            format!("{MARK}{stored}") == now,
             "docs/rooms/{page}.md is old: UPDATE_DOCS=1 cargo test --test layers"
         );
     }
