@@ -208,31 +208,38 @@ pub(crate) fn tables() -> Result<String, String> {
     texts.sort();
     texts.dedup();
     out += &literals::table("HEAD_TEXTS", &texts)?;
-    let numbered: Vec<_> = heads
-        .iter()
-        .map(|(name, text, i)| {
-            (
-                name,
-                texts.iter().position(|t| t == text).unwrap_or(texts.len()),
-                i,
-            )
+    let _ = writeln!(out, "pub(super) static HEADS: &[(usize, u8)] = &[");
+    for (_, text, dialect) in &heads {
+        let text = texts.iter().position(|t| t == text).unwrap_or(texts.len());
+        let _ = write!(out, "({text}, {dialect}),");
+    }
+    out.push_str("];\n");
+    // Each name with its stretch of the list, found by its shape.
+    let mut names: Vec<_> = heads.iter().map(|(name, ..)| name).collect();
+    names.dedup();
+    let mut names: Vec<_> = names
+        .into_iter()
+        .map(|name| {
+            let from = heads.partition_point(|h| h.0 < *name);
+            let to = heads.partition_point(|h| h.0 <= *name);
+            (names::shape(name), name, from, to)
         })
         .collect();
+    names.sort_unstable();
     let _ = writeln!(
         out,
-        "pub(super) static HEADS: &[(&str, usize, u8)] = &{numbered:?};"
+        "pub(super) static HEAD_NAMES: &[(usize, &str, usize, usize)] = &{names:?};"
     );
-    let mut shapes = [0u64; names::SHAPES / 64];
-    for (name, ..) in &heads {
-        let shape = names::shape(name);
-        if let Some(word) = shapes.get_mut(shape / 64) {
-            *word |= 1 << (shape % 64);
-        }
-    }
+    let slots = (0..names::SHAPES).map(|shape| {
+        let first = names.iter().position(|known| known.0 == shape);
+        first.map_or(0, |at| at + 1)
+    });
     let _ = writeln!(
         out,
-        "pub(super) static HEAD_SHAPES: [u64; {}] = {shapes:?};",
-        shapes.len()
+        "/// For each shape of a name its first place in [`HEAD_NAMES`], plus one; 0 for none.\n\
+         pub(super) static HEAD_SLOTS: [u8; {}] = {};",
+        names::SHAPES,
+        emit::numbers(slots)
     );
     for (name, list) in [
         ("RECIPIENT_LABELS", "recipient"),

@@ -12,19 +12,25 @@ mod print;
 const TYPICAL: &str = include_str!("../src/data/dialects.toml");
 
 /// How often each window of so many bytes stands in typical text.
-fn windows(len: usize) -> HashMap<u32, u32> {
+fn windows(len: u8) -> HashMap<u32, u32> {
     let mut counts = HashMap::new();
-    for window in TYPICAL.as_bytes().windows(len) {
-        *counts.entry(fingerprint(window)).or_insert(0) += 1;
+    for window in TYPICAL.as_bytes().windows(len.into()) {
+        *counts.entry(fingerprint(window, len)).or_insert(0) += 1;
     }
     counts
 }
 
-fn fingerprint(window: &[u8]) -> u32 {
-    window
-        .iter()
-        .fold(0, |print, &byte| print::push(print, byte))
+fn fingerprint(window: &[u8], len: u8) -> u32 {
+    let mut block = [0; 8];
+    for (to, from) in block.iter_mut().zip(window) {
+        *to = *from;
+    }
+    print::window(print::fold(block), 0, len)
 }
+
+/// Words of four bytes stand in a window only with the byte before them where every second place
+/// is looked at: one entry for each such byte, so there may be only a few of them.
+const FEW: usize = 16;
 
 /// How often a byte is met in any mail, roughly: decides between windows that are not typical.
 fn commonness(byte: u8) -> u32 {
@@ -43,10 +49,12 @@ fn commonness(byte: u8) -> u32 {
 pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
     let mut bits = vec![0u64; print::BITS / 64];
     let mut entries = Vec::new();
-    let len = if words.iter().all(|word| word.len() >= 4) {
-        4
-    } else {
-        3
+    let shortest = words.iter().map(String::len).min().unwrap_or(0);
+    let short = words.iter().filter(|word| word.len() == 4).count();
+    let (len, stride): (u8, usize) = match shortest {
+        ..4 => (3, 1),
+        _ if short > FEW => (4, 1),
+        _ => (4, 2),
     };
     let typical = windows(len);
     for (id, word) in words.iter().enumerate() {
@@ -57,39 +65,64 @@ pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
         if words.iter().take(id).any(|w| w.eq_ignore_ascii_case(word)) {
             return Err(format!("literal {word:?} stands twice in {name}"));
         }
-        let (offset, window) = bytes
-            .windows(len)
-            .enumerate()
-            .min_by_key(|(_, w)| {
-                let letters: u32 = w.iter().map(|&b| commonness(b.to_ascii_lowercase())).sum();
-                (typical.get(&fingerprint(w)).copied().unwrap_or(0), letters)
-            })
-            .ok_or("a literal without a window")?;
-        let fingerprint = fingerprint(window);
-        let hash = print::hash(fingerprint);
-        if let Some(word) = bits.get_mut(hash / 64) {
-            *word |= 1 << (hash % 64);
+        for parity in 0..stride {
+            let best = bytes
+                .windows(len.into())
+                .enumerate()
+                .skip(parity)
+                .step_by(stride)
+                .min_by_key(|(_, w)| {
+                    let letters: u32 = w.iter().map(|&b| commonness(b.to_ascii_lowercase())).sum();
+                    let seen = typical.get(&fingerprint(w, len)).copied().unwrap_or(0);
+                    (seen, letters)
+                });
+            let found: Vec<(u32, i16)> = match best {
+                Some((offset, window)) => vec![(
+                    fingerprint(window, len),
+                    i16::try_from(offset).map_err(|e| e.to_string())?,
+                )],
+                None => {
+                    let mut before: Vec<u8> = (0..=255).map(|byte| byte | 0x20).collect();
+                    before.sort_unstable();
+                    before.dedup();
+                    let window = |byte| [&[byte], bytes].concat();
+                    before
+                        .into_iter()
+                        .map(|byte| (fingerprint(&window(byte), len), -1))
+                        .collect()
+                }
+            };
+            for (fingerprint, offset) in found {
+                let hash = print::hash(fingerprint);
+                if let Some(word) = bits.get_mut(hash / 64) {
+                    *word |= 1 << (hash % 64);
+                }
+                entries.push((print::bucket(hash), fingerprint, id, offset));
+            }
         }
-        entries.push((print::bucket(hash), fingerprint, id, offset));
     }
     entries.sort_unstable();
     let starts = (0..=print::BUCKETS).map(|b| entries.partition_point(|e| e.0 < b));
     let mut out = format!(
-        "pub(crate) static {name}: crate::scan::Literals = crate::scan::Literals {{\nwindow: {len},\nbits: &{},\nstarts: &{},\nentries: &[",
+        "pub(crate) static {name}: crate::scan::Literals = crate::scan::Literals {{\nwindow: {len},\nstride: {stride},\nbits: &{},\nstarts: &{},\nentries: &[",
         emit::numbers(&bits),
         emit::numbers(starts),
     );
     for (_, fingerprint, id, offset) in &entries {
+        let word = words.get(*id).map(String::as_bytes).unwrap_or_default();
+        let ends = [word.first(), word.last()].map(|byte| byte.map_or(0, |byte| byte | 0x20));
         let _ = write!(
             out,
-            "crate::scan::Entry{{fingerprint:{fingerprint},literal:{id},offset:{offset}}},"
+            "crate::scan::Entry{{fingerprint:{fingerprint},literal:{id},offset:{offset},len:{},ends:{ends:?}}},",
+            word.len()
         );
     }
     let _ = write!(out, "],\nwords: &{} }};\n", emit::strings(words));
     Ok(out)
 }
 
-/// A small set for the scanner's own tests: overlaps, prefixes, non-ASCII.
+/// Small sets for the scanner's own tests: overlaps, prefixes, non-ASCII. The second one has no
+/// word of three bytes.
 pub(crate) fn sample() -> Result<String, String> {
     let words = [
         "user",
@@ -102,5 +135,14 @@ pub(crate) fn sample() -> Result<String, String> {
         "a-b",
         "=?x",
     ];
-    table("SAMPLE", &words.map(String::from))
+    let longer = [
+        "user",
+        "user unknown",
+        "sers",
+        "known",
+        "über",
+        "宛先",
+        "=?utf",
+    ];
+    Ok(table("SAMPLE", &words.map(String::from))? + &table("LONGER", &longer.map(String::from))?)
 }

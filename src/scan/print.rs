@@ -6,10 +6,20 @@ pub(crate) const BITS: usize = 1 << 16;
 /// Buckets of the second table.
 pub(crate) const BUCKETS: usize = 1 << 12;
 
-/// The last four bytes, one byte further, folded. Setting bit 5 folds the case of letters and
-/// merges a few signs: enough for a filter, and far cheaper than a real fold.
-pub(crate) const fn push(print: u32, byte: u8) -> u32 {
-    (print << 8) | (byte as u32 | 0x20)
+/// Eight bytes at once, folded. Setting bit 5 folds the case of letters and merges a few signs:
+/// enough for a filter, and far cheaper than a real fold.
+pub(crate) const fn fold(block: [u8; 8]) -> u64 {
+    u64::from_le_bytes(block) | 0x2020_2020_2020_2020
+}
+
+/// The fingerprint of the window of 3 or 4 bytes that begins at this byte of a folded block.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the window is what is left"
+)]
+pub(crate) const fn window(block: u64, at: usize, len: u8) -> u32 {
+    let print = (block >> (8 * at)) as u32;
+    if len == 3 { print & 0x00ff_ffff } else { print }
 }
 
 /// A number below [`BITS`].

@@ -11,8 +11,8 @@ pub(super) use super::tables::{
     S_DELIVERED, S_FAILED, UNTIL, VACATION,
 };
 use super::tables::{
-    BODY, BODY_MEANS, DIALECTS, FROM, FROM_MEANS, HEAD_SHAPES, HEAD_TEXTS, HEADS, SUBJECT,
-    SUBJECT_MEANS,
+    BODY, BODY_MEANS, DIALECTS, FROM, FROM_MEANS, HEAD_NAMES, HEAD_SLOTS, HEAD_TEXTS, HEADS,
+    SUBJECT, SUBJECT_MEANS,
 };
 
 /// More phrases than this are not kept; a notice says what it has to say with less.
@@ -59,7 +59,7 @@ impl Marks {
                 });
             }
         });
-        hits.sort_unstable_by_key(|hit| hit.at);
+        hits.sort_unstable_by_key(|hit| (hit.at, hit.id));
         Self { hits }
     }
 
@@ -141,30 +141,32 @@ pub(super) fn daemon(value: &str, votes: &mut Votes) -> bool {
     found
 }
 
+/// What a field of this name may say: the texts in its value, each with its dialect.
+fn known(name: &str) -> Option<&'static [(usize, u8)]> {
+    let shape = names::shape(name);
+    let first = usize::from(*HEAD_SLOTS.get(shape)?).checked_sub(1)?;
+    let (_, _, from, to) = HEAD_NAMES
+        .get(first..)?
+        .iter()
+        .take_while(|known| known.0 == shape)
+        .find(|(_, own, ..)| own.eq_ignore_ascii_case(name))?;
+    HEADS.get(*from..*to)
+}
+
 /// Adds what the names and values of fields say about the dialect.
 pub(super) fn fields<'a>(all: impl Iterator<Item = (&'a str, &'a str)>, votes: &mut Votes) {
     for (name, value) in all {
-        let shape = names::shape(name);
-        let known = HEAD_SHAPES.get(shape / 64).copied().unwrap_or(0);
-        if known >> (shape % 64) & 1 == 0 {
+        let Some(own) = known(name) else {
             continue;
-        }
-        let from = HEADS.partition_point(|(head, ..)| less(head, name));
-        let to = from
-            + HEADS
-                .iter()
-                .skip(from)
-                .take_while(|h| h.0.eq_ignore_ascii_case(name))
-                .count();
-        let own = HEADS.get(from..to).unwrap_or_default();
-        for (_, text, dialect) in own {
+        };
+        for (text, dialect) in own {
             if *text == HEAD_TEXTS.len() {
                 votes.add(&[*dialect], HEAD_WEIGHT);
             }
         }
-        if own.iter().any(|(_, text, _)| *text < HEAD_TEXTS.len()) {
+        if own.iter().any(|(text, _)| *text < HEAD_TEXTS.len()) {
             HEAD_TEXTS.each(value.as_bytes(), |id, _| {
-                for (_, _, dialect) in own.iter().filter(|(_, text, _)| *text == id) {
+                for (_, dialect) in own.iter().filter(|(text, _)| *text == id) {
                     votes.add(&[*dialect], HEAD_WEIGHT);
                 }
             });
@@ -184,11 +186,6 @@ pub(super) fn head(head: &Head<'_>, votes: &mut Votes) {
             .map(|f| (f.name.as_ref(), f.body.as_ref())),
         votes,
     );
-}
-
-/// `a < b`, `a` being lower case and the case of `b` ignored.
-fn less(a: &str, b: &str) -> bool {
-    a.bytes().lt(b.bytes().map(|c| c.to_ascii_lowercase()))
 }
 
 /// How much speaks for each dialect.
