@@ -83,37 +83,31 @@ fn spaced_letter(c: char) -> bool {
     !c.is_ascii() && (c.is_lowercase() || c.is_uppercase())
 }
 
-/// The signs of an atom (RFC 5322 section 3.2.3) and the dot, as bits of the ASCII code.
-const ATOM: u128 = {
-    let mut set = 0;
-    let mut code = 0u8;
-    while code < 128 {
-        if code.is_ascii_alphanumeric() {
-            set |= 1 << code;
-        }
-        code += 1;
-    }
-    let signs = b"!#$%&'*+-/=?^_`{|}~.";
-    let mut rest: &[u8] = signs;
+/// The signs of an atom (RFC 5322 section 3.2.3) and the dot.
+static ATOM: [bool; 256] = {
+    let mut set = [false; 256];
+    let mut rest: &[u8] = b"!#$%&'*+-/=?^_`{|}~.\
+        abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     while let [sign, tail @ ..] = rest {
-        set |= 1 << *sign;
+        #[expect(clippy::indexing_slicing, reason = "there is a place for every byte")]
+        {
+            set[*sign as usize] = true;
+        }
         rest = tail;
     }
     set
 };
 
 fn is_atom(byte: u8) -> bool {
-    byte < 128 && ATOM >> byte & 1 == 1
+    ATOM.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
 fn atoms(before: &str) -> Option<usize> {
     let bytes = before.as_bytes();
-    let plain = bytes
-        .iter()
-        .rev()
-        .take(MAX_LOCAL)
-        .take_while(|b| is_atom(**b))
-        .count();
+    let most = bytes.len().saturating_sub(MAX_LOCAL);
+    let near = bytes.get(most..).unwrap_or_default();
+    let sign = near.iter().rposition(|b| !is_atom(*b));
+    let plain = sign.map_or(near.len(), |at| near.len() - 1 - at);
     let ascii = bytes
         .len()
         .checked_sub(plain + 1)
@@ -183,9 +177,10 @@ fn domain(after: &str) -> Option<usize> {
         .chars()
         .next()
         .is_some_and(|c| !c.is_ascii() && c.is_alphanumeric());
-    let plain = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     let bytes = after.as_bytes();
-    let mut len = bytes.iter().take(MAX_DOMAIN).take_while(plain).count();
+    let most = bytes.get(..MAX_DOMAIN).unwrap_or(bytes);
+    let mut len = most.iter().position(|b| !plain(b)).unwrap_or(most.len());
     // Only where another letter follows is every character looked at.
     let rest = match bytes.get(len) {
         Some(next) if !next.is_ascii() => after.get(len..).unwrap_or_default(),

@@ -10,6 +10,9 @@ use crate::message::lines;
 /// More groups than this (one for each recipient) are not read.
 const MAX_GROUPS: usize = 20_000;
 
+/// A group about a recipient has six or seven.
+const USUAL_FIELDS: usize = 8;
+
 /// A group of fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Group<'t> {
@@ -47,7 +50,8 @@ pub fn groups(text: &str) -> Vec<Group<'_>> {
     let mut all: Vec<Group<'_>> = Vec::new();
     let mut open = false;
     for line in lines::lines(text) {
-        if line.text.trim().is_empty() {
+        let first = line.text.as_bytes().first();
+        if !first.is_some_and(u8::is_ascii_graphic) && line.text.trim().is_empty() {
             open = false;
             continue;
         }
@@ -57,7 +61,9 @@ pub fn groups(text: &str) -> Vec<Group<'_>> {
                 continue;
             }
             open = true;
-            all.push(Group::default());
+            all.push(Group {
+                fields: Vec::with_capacity(USUAL_FIELDS),
+            });
         }
         let Some(group) = all.last_mut() else {
             continue;

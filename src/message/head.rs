@@ -56,11 +56,14 @@ impl<'x> Head<'x> {
         let mut at = start;
         let mut body = source.len();
         while let Some((line, next)) = lines::raw_line(source, at) {
-            if line.is_empty() || (line.trim_ascii().is_empty() && !goes_on(source, next)) {
+            let indented = matches!(line.first(), Some(b' ' | b'\t'));
+            let blank =
+                line.first().is_some_and(u8::is_ascii_whitespace) && line.trim_ascii().is_empty();
+            if line.is_empty() || (blank && !goes_on(source, next)) {
                 body = next;
                 break;
             }
-            if matches!(line.first(), Some(b' ' | b'\t')) && !spans.is_empty() {
+            if indented && !spans.is_empty() {
                 if let Some(last) = spans.last_mut() {
                     last.2 = at + line.len();
                 }
@@ -75,12 +78,16 @@ impl<'x> Head<'x> {
             }
             at = next;
         }
-        (
-            Head {
-                fields: spans.into_iter().map(|span| field(source, span)).collect(),
-            },
-            body,
-        )
+        // Whether it is UTF-8 is asked once, not for each name and body.
+        let text = source.get(start..body);
+        let text = text.and_then(|text| std::str::from_utf8(text).ok());
+        let header = Header {
+            source,
+            start,
+            text,
+        };
+        let fields = spans.into_iter().map(|span| header.field(span)).collect();
+        (Head { fields }, body)
     }
 
     /// The first field of this name.
@@ -113,23 +120,42 @@ impl<'x> Head<'x> {
     }
 }
 
-fn field(source: &[u8], (start, name, end): (usize, usize, usize)) -> Field<'_> {
-    let line = source.get(start..end).unwrap_or_default();
-    let (name, rest) = line.split_at_checked(name).unwrap_or((line, &[]));
-    let colon = memchr::memchr(b':', rest).map_or(rest.len(), |at| at + 1);
-    let body = rest.get(colon..).unwrap_or_default();
-    let blanks = body
-        .iter()
-        .take_while(|b| matches!(b, b' ' | b'\t'))
-        .count();
-    let body = body.get(blanks..).unwrap_or_default();
-    Field {
-        name: decode::into_text(Cow::Borrowed(name)),
-        body: decode::into_text(Cow::Borrowed(body)),
-        place: Place::Direct {
-            input: source,
-            start: end - body.len(),
-        },
+/// A header and its place.
+struct Header<'x> {
+    source: &'x [u8],
+    start: usize,
+    /// The same from `start` on, when all of it is UTF-8.
+    text: Option<&'x str>,
+}
+
+impl<'x> Header<'x> {
+    fn field(&self, (start, name, end): (usize, usize, usize)) -> Field<'x> {
+        let after = self.source.get(start + name..end).unwrap_or_default();
+        // Between name and body there is nothing but blanks and the colon.
+        let blank = |b: &u8| matches!(b, b' ' | b'\t');
+        let colon = after.iter().position(|b| *b == b':');
+        let from = colon.map_or(after.len(), |at| at + 1);
+        let body = after.get(from..).unwrap_or_default();
+        let blanks = body.iter().position(|b| !blank(b)).unwrap_or(body.len());
+        let body = start + name + from + blanks;
+        Field {
+            name: self.text(start, start + name),
+            body: self.text(body, end),
+            place: Place::Direct {
+                input: self.source,
+                start: body,
+            },
+        }
+    }
+
+    fn text(&self, from: usize, to: usize) -> Cow<'x, str> {
+        let text = self
+            .text
+            .and_then(|text| text.get(from - self.start..to - self.start));
+        match text {
+            Some(text) => Cow::Borrowed(text),
+            None => decode::into_text(Cow::Borrowed(self.source.get(from..to).unwrap_or_default())),
+        }
     }
 }
 
@@ -137,17 +163,14 @@ fn field(source: &[u8], (start, name, end): (usize, usize, usize)) -> Field<'_> 
 pub(crate) fn name_len(line: &[u8]) -> Option<usize> {
     // Longer than any registered name by far; a word that long is not one.
     const MAX_NAME: usize = 77;
-    let len = line
-        .iter()
-        .take(MAX_NAME)
-        .take_while(|b| is_name(**b))
-        .count();
+    let most = line.get(..MAX_NAME).unwrap_or(line);
+    let len = most.iter().position(|b| !is_name(*b)).unwrap_or(most.len());
     let after = line.get(len..)?.iter().find(|b| !matches!(b, b' ' | b'\t'));
     (len > 0 && after == Some(&b':')).then_some(len)
 }
 
 fn is_name(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b':'
+    matches!(byte, b'!'..=b'9' | b';'..=b'~')
 }
 
 /// True when the line at `at` is a field or goes on with one.
@@ -186,7 +209,8 @@ pub(crate) fn skip_lead(source: &[u8]) -> usize {
 pub(crate) fn decoded(body: &str) -> Cow<'_, str> {
     let trimmed = body.trim();
     let folded = memchr::memchr2(b'\n', b'\r', trimmed.as_bytes()).is_some();
-    let encoded = memchr::memmem::find(trimmed.as_bytes(), b"=?").is_some();
+    let bytes = trimmed.as_bytes();
+    let encoded = memchr::memchr_iter(b'=', bytes).any(|at| bytes.get(at + 1) == Some(&b'?'));
     if !folded && !encoded {
         return Cow::Borrowed(trimmed);
     }

@@ -140,13 +140,12 @@ impl<'x> Walk<'x> {
     /// missing boundary costs a text, and asking each time would not be linear.
     fn has_part(&self, body: usize, boundary: &[u8]) -> bool {
         let rest = self.source.get(body..).unwrap_or_default();
-        memmem::find_iter(rest, boundary).take(64).any(|at| {
-            rest.get(..at).is_some_and(|before| {
-                before
-                    .strip_suffix(b"--")
-                    .is_some_and(|b| b.is_empty() || b.ends_with(b"\n"))
-            })
-        })
+        let begins = |at: usize| {
+            rest.get(at..)
+                .is_some_and(|line| line.starts_with(boundary))
+        };
+        (rest.starts_with(b"--") && begins(2))
+            || memmem::find_iter(rest, b"\n--").any(|at| begins(at + 3))
     }
 
     /// Finds the boundary of a body whose header names none, or a wrong one: a line that begins
