@@ -194,12 +194,15 @@ fn weigh(bytes: &[u8], at: usize) -> i32 {
 /// agrees with the class of the reply.
 fn enhanced(said: &[u8], code: Option<u16>) -> Option<EnhancedCode> {
     let mut wrapper = None;
-    let mut before = b' ';
     let mut at = 0;
-    while let Some(&byte) = said.get(at) {
+    while let Some(next) = said.get(at..)?.iter().position(u8::is_ascii_digit) {
+        let before = (at + next)
+            .checked_sub(1)
+            .and_then(|i| said.get(i))
+            .unwrap_or(&b' ');
         let open = !(before.is_ascii_alphanumeric() || matches!(before, b'.' | b'/' | b'@' | b'_'));
+        at += next;
         if open
-            && byte.is_ascii_digit()
             && let Some((found, len)) = EnhancedCode::parse_prefix(said.get(at..)?)
             && said
                 .get(at + len)
@@ -212,11 +215,9 @@ fn enhanced(said: &[u8], code: Option<u16>) -> Option<EnhancedCode> {
             }
             wrapper = wrapper.or(Some(found));
             at += len;
-            before = b'0';
-            continue;
+        } else {
+            at += 1;
         }
-        before = byte;
-        at += 1;
     }
     wrapper
 }

@@ -78,12 +78,13 @@ pub(crate) fn fold(text: &str) -> Folded {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         if c.is_ascii() {
-            let len = chunk_len(rest.as_bytes());
+            let (len, signs) = chunk_of(rest.as_bytes());
             if len == 0 {
                 folder.sign(c as u8);
                 rest = rest.get(1..).unwrap_or_default();
             } else {
-                folder.chunk(rest.get(..len).unwrap_or_default(), text.len() - rest.len());
+                let at = text.len() - rest.len();
+                folder.chunk(rest.get(..len).unwrap_or_default(), at, signs);
                 rest = rest.get(len..).unwrap_or_default();
             }
         } else {
@@ -102,18 +103,59 @@ fn cut(text: &str) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// Bytes that belong together: no blank, no bracket, no quote.
-fn chunk_len(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .position(|b| match b {
-            b' ' | b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'"' | b'\'' | b'`' => {
-                true
-            }
-            b',' | b';' | b'|' | b'*' => true,
-            b => *b < b' ' || *b >= 0x7f,
-        })
-        .unwrap_or(bytes.len())
+/// What a byte does in a chunk.
+mod class {
+    /// It ends the chunk: a blank, a bracket, a quote, anything beyond ASCII.
+    pub(super) const END: u8 = 1;
+    /// Only a chunk with such a byte can be more than a word.
+    pub(super) const NAME: u8 = 2;
+    /// It does not always stand in the words as it is.
+    pub(super) const SIGN: u8 = 4;
+}
+
+/// The class of each byte.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut code = 0u8;
+    loop {
+        let class = match code {
+            ..=b' ' | 0x7f.. => class::END,
+            b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => class::END,
+            b'"' | b'\'' | b'`' | b',' | b';' | b'|' | b'*' => class::END,
+            b'.' | b':' => class::NAME | class::SIGN,
+            b'@' => class::NAME,
+            b'!' | b'?' | b'-' | b'_' | b'=' | b'~' | b'#' | b'\\' | b'^' | b'$' => class::SIGN,
+            _ => 0,
+        };
+        #[expect(clippy::indexing_slicing, reason = "there is a class for every byte")]
+        {
+            classes[code as usize] = class;
+        }
+        if code == u8::MAX {
+            break classes;
+        }
+        code += 1;
+    }
+};
+
+fn class_of(byte: u8) -> u8 {
+    CLASSES
+        .get(usize::from(byte))
+        .copied()
+        .unwrap_or(class::END)
+}
+
+/// Bytes that belong together: no blank, no bracket, no quote; and the classes of them all.
+fn chunk_of(bytes: &[u8]) -> (usize, u8) {
+    let mut signs = 0;
+    for (len, &byte) in bytes.iter().enumerate() {
+        let class = class_of(byte);
+        if class & class::END != 0 {
+            return (len, signs);
+        }
+        signs |= class;
+    }
+    (bytes.len(), signs)
 }
 
 #[derive(Default)]
@@ -202,14 +244,16 @@ impl Folder {
         }
     }
 
-    /// `at`: where the chunk begins in the text.
-    fn chunk(&mut self, chunk: &str, at: usize) {
+    /// `at`: where the chunk begins in the text; `signs`: the classes of its bytes.
+    fn chunk(&mut self, chunk: &str, at: usize, signs: u8) {
         let bytes = chunk.as_bytes();
         self.quote_off(bytes.first().is_some_and(u8::is_ascii_alphabetic));
         let bytes = self.continuation(bytes);
         let at = at + chunk.len() - bytes.len();
-        // Only what has one of these signs can be more than a word.
-        if !bytes.iter().any(|b| matches!(b, b'@' | b'.' | b':')) {
+        if signs == 0 {
+            return self.plain(bytes);
+        }
+        if signs & class::NAME == 0 {
             return self.text(bytes);
         }
         let Some((range, kind)) = Kind::find(bytes) else {
@@ -274,11 +318,26 @@ impl Folder {
         }
     }
 
+    /// Letters and what else stands in the words as it is.
+    fn plain(&mut self, bytes: &[u8]) {
+        let from = self.words.len();
+        self.words.extend_from_slice(bytes);
+        if let Some(new) = self.words.get_mut(from..) {
+            new.make_ascii_lowercase();
+        }
+    }
+
     fn text(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let [byte, tail @ ..] = rest {
+            let sign = |b: &u8| class_of(*b) & class::SIGN != 0;
+            let run = rest.iter().position(sign).unwrap_or(rest.len());
+            if let (Some(plain @ [_, ..]), Some(tail)) = (rest.get(..run), rest.get(run..)) {
+                self.plain(plain);
+                rest = tail;
+                continue;
+            }
             match byte {
-                b'A'..=b'Z' => self.words.push(byte.to_ascii_lowercase()),
                 b'.' if tail.first() == Some(&b'.') => {
                     self.push(b' ');
                     rest = tail;

@@ -47,7 +47,7 @@ fn header_start(text: &str) -> usize {
         if line.indent > 0 && run.is_some() && !line.is_blank() {
             continue;
         }
-        let name = line.body.split(':').next().unwrap_or_default();
+        let name = before_colon(line.body);
         let field = line.indent == 0 && line.body.len() > name.len() && is_field(name);
         if !field {
             run = None;
@@ -62,6 +62,12 @@ fn header_start(text: &str) -> usize {
         run = Some((at, count, sure));
     }
     text.len()
+}
+
+/// What stands before the first colon; all of it where there is none.
+pub(super) fn before_colon(line: &str) -> &str {
+    let at = memchr::memchr(b':', line.as_bytes()).unwrap_or(line.len());
+    line.get(..at).unwrap_or(line)
 }
 
 /// Fields that stand in messages, not in forms.

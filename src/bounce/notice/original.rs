@@ -23,7 +23,7 @@ pub(super) fn head_in(text: &str, start: usize) -> Option<Head<'_>> {
     /// How many lines of the separator and of comments are stepped over.
     const MAX_LEAD: usize = 12;
     for line in super::page::lines(text, start, text.len()).take(MAX_LEAD) {
-        let name = line.body.split(':').next().unwrap_or_default();
+        let name = super::cut::before_colon(line.body);
         let known = [
             "received",
             "return-path",

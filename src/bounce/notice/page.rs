@@ -67,10 +67,16 @@ impl<'a> Iterator for Lines<'a> {
         };
         let at = self.at;
         self.at += len + eol;
-        let flush = raw.bytes().next().is_some_and(|b| b.is_ascii_graphic());
-        let body = if flush { raw } else { raw.trim_start() };
+        // Nearly all lines begin with a few blanks, or none, and ASCII.
+        let lead = raw.bytes().take_while(|b| *b == b' ').count();
+        let usual = raw.as_bytes().get(lead).is_some_and(u8::is_ascii_graphic);
+        let body = if usual {
+            raw.get(lead..)?
+        } else {
+            raw.trim_start()
+        };
         let blanks = raw.len() - body.len();
-        let indent = if flush { 0 } else { indent(raw) };
+        let indent = if usual { lead } else { indent(raw) };
         Some(Line {
             at,
             end: at + len,
@@ -154,8 +160,7 @@ fn is_plain(line: &[u8]) -> bool {
 /// Lines joined by one blank each, runs of blanks kept as one.
 pub(super) fn squeeze(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for line in text.split(['\n', '\r']) {
-        let line = line.trim();
+    for Line { body: line, .. } in lines(text, 0, text.len()) {
         if line.is_empty() {
             continue;
         }

@@ -116,7 +116,8 @@ impl Walk<'_, '_> {
     /// Addresses within sentences: behind words such as "could not be delivered to".
     pub(super) fn sentence(&mut self, from: usize, to: usize, roles: u32) {
         let text = part(self.text, from, to);
-        if self.out.entries.len() >= MAX_RECIPIENTS || !text.contains('@') {
+        let named = memchr::memchr(b'@', text.as_bytes()).is_some();
+        if self.out.entries.len() >= MAX_RECIPIENTS || !named {
             return;
         }
         let hits = self.marks.within(from, to);

@@ -46,26 +46,27 @@ enum Key {
 }
 
 fn key(name: &str) -> Option<Key> {
-    const KEYS: &[(&str, Key)] = &[
-        ("Final-Recipient", Key::Final),
-        ("Action", Key::Action),
-        ("Status", Key::Status),
-        ("Diagnostic-Code", Key::Diagnostic),
-        ("Remote-MTA", Key::RemoteMta),
-        ("Original-Recipient", Key::Original),
-        ("X-Actual-Recipient", Key::Actual),
-        ("Reporting-MTA", Key::ReportingMta),
-        ("Reporting-UA", Key::ReportingMta),
-        ("Arrival-Date", Key::ArrivalDate),
-        ("Will-Retry-Until", Key::RetryUntil),
-        ("Last-Attempt-Date", Key::LastAttempt),
-        ("X-Actual-Recipients", Key::Actual),
-        ("X-Final-Recipient", Key::Final),
-        ("Recipient", Key::Final),
-    ];
-    KEYS.iter()
-        .find(|(known, _)| name.eq_ignore_ascii_case(known))
-        .map(|(_, key)| *key)
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    // The length alone tells most of them.
+    let key = match name.len() {
+        6 if is("Action") => Key::Action,
+        6 if is("Status") => Key::Status,
+        9 if is("Recipient") => Key::Final,
+        10 if is("Remote-MTA") => Key::RemoteMta,
+        12 if is("Arrival-Date") => Key::ArrivalDate,
+        12 if is("Reporting-UA") => Key::ReportingMta,
+        13 if is("Reporting-MTA") => Key::ReportingMta,
+        15 if is("Final-Recipient") => Key::Final,
+        15 if is("Diagnostic-Code") => Key::Diagnostic,
+        16 if is("Will-Retry-Until") => Key::RetryUntil,
+        17 if is("Last-Attempt-Date") => Key::LastAttempt,
+        17 if is("X-Final-Recipient") => Key::Final,
+        18 if is("Original-Recipient") => Key::Original,
+        18 if is("X-Actual-Recipient") => Key::Actual,
+        19 if is("X-Actual-Recipients") => Key::Actual,
+        _ => return None,
+    };
+    Some(key)
 }
 
 /// True when a plain text holds such a report: pasted, or in a part of the wrong type.
@@ -85,10 +86,12 @@ pub(super) fn read(text: &str) -> Report<'_> {
     let mut report = Report::default();
     let mut building: Option<Building> = None;
     for group in fields::groups(text) {
-        let names_recipient = group
-            .fields
-            .iter()
-            .any(|pair| matches!(key(pair.name), Some(Key::Final | Key::Original)));
+        let named = building.as_ref().is_some_and(Building::is_named);
+        let names_recipient = named
+            && group
+                .fields
+                .iter()
+                .any(|pair| matches!(key(pair.name), Some(Key::Final | Key::Original)));
         let mut fresh = true;
         for pair in group.fields {
             let Some(key) = key(pair.name) else {
@@ -137,10 +140,14 @@ struct Building {
 }
 
 impl Building {
+    fn is_named(&self) -> bool {
+        self.seen.contains(&Key::Final)
+    }
+
     /// True when this field begins another recipient.
     fn ends(&self, key: Key, pair: &Pair<'_>, fresh: bool, names_recipient: bool) -> bool {
         let seen = self.seen.contains(&key);
-        let named = self.seen.contains(&Key::Final);
+        let named = self.is_named();
         match key {
             // Within a group it may be said twice of the same one; two groups with one address are
             // the members of an alias.

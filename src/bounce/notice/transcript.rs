@@ -73,7 +73,10 @@ pub(super) fn spoken(body: &str) -> Option<(Side, &str)> {
     {
         return None;
     }
-    let &(sign, side) = SIGNS.iter().find(|(sign, _)| body.starts_with(sign))?;
+    let &(sign, side) = SIGNS
+        .iter()
+        .filter(|(sign, _)| sign.as_bytes().first() == Some(&first))
+        .find(|(sign, _)| body.starts_with(sign))?;
     let words = tail(body, sign.len()).trim_start();
     // Courier: `<<< No such domain.` and `>>> (initial greeting)`.
     let sure = sign == "<<<" && !words.is_empty();
@@ -90,19 +93,14 @@ pub(super) fn spoken(body: &str) -> Option<(Side, &str)> {
 fn timed(body: &str) -> Option<&str> {
     /// The longest time of day.
     const MAX_TIME: usize = 40;
-    memchr::memchr2(b'<', b'>', body.as_bytes())?;
-    let digits = body
-        .bytes()
-        .take(MAX_TIME)
-        .filter(u8::is_ascii_digit)
-        .count();
-    if digits < 4 {
+    let bytes = body.as_bytes();
+    let arrow = |at: usize| matches!(bytes.get(at + 1..at + 5), Some(b" -->" | b" <--"));
+    let near = bytes.get(..=MAX_TIME).unwrap_or(bytes);
+    let at = memchr::memchr_iter(b':', near).find(|&at| arrow(at))?;
+    let digits = bytes.iter().take(MAX_TIME).filter(|b| b.is_ascii_digit());
+    if digits.count() < 4 {
         return None;
     }
-    let at = body
-        .find(": -->")
-        .or_else(|| body.find(": <--"))
-        .filter(|&at| at <= MAX_TIME)?;
     body.get(at + 2..)
 }
 

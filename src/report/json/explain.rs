@@ -93,8 +93,14 @@ pub(super) fn recipient(out: &mut String, one: &Recipient, audience: Audience) {
         .truth("expired", Some(one.expired));
     match one.status {
         Some(status) => {
-            use std::fmt::Write as _;
-            let _ = write!(object.key("status"), "\"{status}\"");
+            let out = object.key("status");
+            out.push('"');
+            number(out, status.class.into());
+            for part in [status.subject, status.detail] {
+                out.push('.');
+                number(out, part.into());
+            }
+            out.push('"');
         }
         None => drop(object.id("status", None)),
     }
