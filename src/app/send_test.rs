@@ -59,6 +59,7 @@ fn misplaced(command: &SendTest) -> Result<(), String> {
     let flags = [
         ("--from", sending.from.is_some()),
         ("--helo", sending.helo.is_some()),
+        ("--verp", sending.verp),
         ("--port", sending.port.is_some()),
         ("--tls", sending.tls.is_some()),
         ("--ca-file", sending.ca_file.is_some()),

@@ -67,6 +67,9 @@ pub struct Manner {
     /// The sender, `<>` for none; bounces go there (default: you at the name of this machine)
     #[arg(long, value_name = "ADDRESS", value_parser = sender)]
     pub from: Option<String>,
+    /// Put the token into the sender, as me+TOKEN@…, so that a bounce is known by its recipient
+    #[arg(long)]
+    pub verp: bool,
     /// Say this name in EHLO (default: the full name of this machine, else its address)
     #[arg(long, value_name = "NAME")]
     pub helo: Option<String>,
@@ -91,6 +94,9 @@ pub struct Manner {
     /// Log in this way, such as PLAIN or SCRAM-SHA-256 (default: the best that is offered)
     #[arg(long, value_name = "MECHANISM", requires = "auth_user", value_parser = mechanism)]
     pub auth: Option<Mechanism>,
+    /// Show the password also to a server whose certificate is not right, or in clear text
+    #[arg(long, requires = "auth_user")]
+    pub insecure_auth: bool,
     /// Sign the message (DKIM) with this private key, PEM
     #[arg(long, value_name = "FILE", requires = "dkim_selector", value_hint = ValueHint::FilePath)]
     pub dkim_key: Option<PathBuf>,
@@ -158,6 +164,23 @@ pub struct Content {
     /// Take the text from this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub body: Option<PathBuf>,
+    /// Take the same text as a web page from this file, beside the other
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
+    /// Send this whole message (`-` is standard input) as it is, but for our mark at its top
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = [
+        "body", "html", "subject", "header", "attach", "eicar", "gtube", "size"
+    ])]
+    pub data: Option<PathBuf>,
+    /// Send text that is not ASCII as it is; needs a server with 8BITMIME
+    #[arg(long = "8bit")]
+    pub eight_bit: bool,
+    /// Send it as one chunk, without DATA; needs a server with CHUNKING
+    #[arg(long, conflicts_with = "lmtp")]
+    pub bdat: bool,
+    /// Ask for TLS on the whole way; needs a server with REQUIRETLS
+    #[arg(long)]
+    pub require_tls: bool,
     /// Add this field, or put it in the place of ours (repeatable)
     #[arg(long, value_name = "NAME: VALUE", value_parser = field)]
     pub header: Vec<(String, String)>,

@@ -6,6 +6,8 @@ use std::hint::black_box;
 use chrono::{DateTime, Utc};
 use data_encoding::BASE64;
 
+use crate::message::layer::Head;
+
 use super::token::Token;
 
 /// Octets of a line before its CR LF (RFC 5322 section 2.1.1).
@@ -30,6 +32,12 @@ pub struct Draft {
     pub subject: String,
     /// The text in place of ours.
     pub body: Option<Vec<u8>>,
+    /// The same text as a web page, beside the other.
+    pub html: Option<Vec<u8>>,
+    /// A whole message, sent as it is behind our mark; nothing else of this counts then.
+    pub whole: Option<Vec<u8>>,
+    /// Text that is not ASCII is written as it is, not encoded.
+    pub eight_bit: bool,
     /// Further fields; they take the place of ours of the same name.
     pub fields: Vec<(String, String)>,
     /// Files.
@@ -82,6 +90,11 @@ const OURS: [&str; 9] = [
 impl Draft {
     /// The Message-ID without its brackets.
     pub fn message_id(&self) -> String {
+        if let Some(whole) = &self.whole {
+            let head = Head::parse(whole);
+            let id = head.get("Message-ID").unwrap_or_default();
+            return id.trim().trim_matches(['<', '>']).to_string();
+        }
         let own = self.fields.iter();
         let own = own.filter(|(name, _)| name.eq_ignore_ascii_case("Message-ID"));
         let mut own = own.map(|(_, value)| value.trim_matches(['<', '>', ' ']).to_string());
@@ -104,12 +117,13 @@ impl Draft {
                 return Err(BadDraft::Field(format!("{name}: {value}")));
             }
         }
+        if let Some(whole) = &self.whole {
+            let mut out = self.mark().into_bytes();
+            out.extend_from_slice(&crlf(whole));
+            return Ok(out);
+        }
         let mut out = self.head();
-        let text = self.text();
-        let (encoding, text, charset) = encode_text(&text);
-        let content = format!(
-            "Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: {encoding}\r\n"
-        );
+        let (content, text) = self.content();
         let parts = self.parts();
         if parts.is_empty() {
             if !self.names("Content-Type") {
@@ -146,6 +160,37 @@ impl Draft {
         Ok(out)
     }
 
+    /// The text with its type: alone, or beside the same as a web page.
+    fn content(&self) -> (String, Vec<u8>) {
+        let part = |text: &[u8], kind: &str| {
+            let (encoding, text, charset) = encode_text(text, self.eight_bit);
+            let head = format!(
+                "Content-Type: text/{kind}; charset={charset}\r\nContent-Transfer-Encoding: {encoding}\r\n"
+            );
+            (head, text)
+        };
+        let (head, text) = part(&self.text(), "plain");
+        let Some(html) = &self.html else {
+            return (head, text);
+        };
+        let boundary = format!("=_a_{}", self.token);
+        let mut body = Vec::new();
+        for (head, text) in [(head, text), part(html, "html")] {
+            body.extend_from_slice(format!("--{boundary}\r\n{head}\r\n").as_bytes());
+            body.extend_from_slice(&text);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        let head = format!("Content-Type: multipart/alternative; boundary=\"{boundary}\"\r\n");
+        (head, body)
+    }
+
+    /// The field that tells it is ours.
+    fn mark(&self) -> String {
+        let time = self.now.format("%Y-%m-%dT%H:%M:%SZ");
+        format!("X-Mailtrace-Test: {}; time={time}; v=1\r\n", self.token)
+    }
+
     fn names(&self, field: &str) -> bool {
         let mut own = self.fields.iter();
         own.any(|(name, _)| name.eq_ignore_ascii_case(field))
@@ -173,8 +218,7 @@ impl Draft {
             // RFC 3834: vacation programs shall not answer.
             ("Auto-Submitted", "auto-generated".to_string()),
         ];
-        let time = self.now.format("%Y-%m-%dT%H:%M:%SZ");
-        let mut out = format!("X-Mailtrace-Test: {token}; time={time}; v=1\r\n");
+        let mut out = self.mark();
         for (name, value) in ours {
             if !self.names(name) {
                 let _ = write!(out, "{name}: {value}\r\n");
@@ -257,32 +301,35 @@ fn subject(token: &Token, text: &str) -> String {
     out
 }
 
-/// Line ends made CR LF; as it is when it is plain ASCII with short lines, else base64.
-fn encode_text(text: &[u8]) -> (&'static str, Vec<u8>, &'static str) {
+/// Line ends made CR LF. With a file's last line end, none is added.
+fn crlf(text: &[u8]) -> Vec<u8> {
     let mut lines = Vec::with_capacity(text.len() + 64);
-    let mut longest = 0;
-    let unix = text
-        .split(|b| *b == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let mut unix = unix.peekable();
-    while let Some(line) = unix.next() {
-        if unix.peek().is_none() && line.is_empty() {
+    let mut each = text.split(|b| *b == b'\n').peekable();
+    while let Some(line) = each.next() {
+        if each.peek().is_none() && line.is_empty() {
             break;
         }
-        longest = longest.max(line.len());
-        lines.extend_from_slice(line);
+        lines.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
         lines.extend_from_slice(b"\r\n");
     }
-    let plain = text.is_ascii() && !text.contains(&0) && longest <= LONGEST_LINE;
+    lines
+}
+
+/// Line ends made CR LF; as it is when it is plain ASCII with short lines (or may be 8 bit), else
+/// base64.
+fn encode_text(text: &[u8], eight_bit: bool) -> (&'static str, Vec<u8>, &'static str) {
+    let lines = crlf(text);
+    let longest = lines.split(|b| *b == b'\n').map(<[u8]>::len).max();
+    let short = longest.unwrap_or(0) <= LONGEST_LINE + 1 && !text.contains(&0);
     let charset = match (text.is_ascii(), std::str::from_utf8(text).is_ok()) {
         (true, _) => "us-ascii",
         (_, true) => "utf-8",
         _ => "unknown-8bit",
     };
-    if plain {
-        ("7bit", lines, charset)
-    } else {
-        ("base64", base64_lines(&lines), charset)
+    match (text.is_ascii(), eight_bit) {
+        (true, _) if short => ("7bit", lines, charset),
+        (false, true) if short => ("8bit", lines, charset),
+        _ => ("base64", base64_lines(&lines), charset),
     }
 }
 
@@ -331,6 +378,9 @@ mod tests {
             to: vec!["b@x.test".to_string()],
             subject: "a test".to_string(),
             body: None,
+            html: None,
+            whole: None,
+            eight_bit: false,
             fields: Vec::new(),
             attachments: Vec::new(),
             eicar: false,
@@ -389,6 +439,57 @@ mod tests {
         assert_eq!(parsed.body_text(0).unwrap(), "Grüße\r\n");
         let part = parsed.attachment(0).unwrap();
         assert_eq!(part.contents(), (0..=255).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn a_web_page_stands_beside_the_text_and_both_beside_what_is_attached() {
+        let mut with = draft();
+        with.html = Some("<p>Grüße</p>\n".as_bytes().to_vec());
+        for attachments in [0, 1] {
+            with.attachments = vec![
+                Attachment {
+                    name: "a.bin".to_string(),
+                    media: "application/x-test".to_string(),
+                    content: vec![1, 2, 3],
+                };
+                attachments
+            ];
+            let message = with.write().unwrap();
+            let parsed = mail_parser::MessageParser::default()
+                .parse(&message)
+                .unwrap();
+            assert!(
+                parsed
+                    .body_text(0)
+                    .unwrap()
+                    .contains("a test message of mailtrace")
+            );
+            assert_eq!(parsed.body_html(0).unwrap().trim_end(), "<p>Grüße</p>");
+            assert_eq!(parsed.attachment_count(), attachments);
+        }
+    }
+
+    #[test]
+    fn text_may_stay_as_it_is_and_a_whole_message_gets_nothing_but_our_mark() {
+        let mut with = draft();
+        with.body = Some("Grüße\n".as_bytes().to_vec());
+        with.eight_bit = true;
+        let message = text(&with);
+        assert!(
+            message.contains("Content-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n"),
+            "{message}"
+        );
+        with.body = Some(vec![b'x'; 5000]);
+        assert!(text(&with).contains("base64"));
+        with.whole = Some(b"From: x@y.test\nMessage-ID: <1@y.test>\n\n.dot\r\nend".to_vec());
+        assert_eq!(with.message_id(), "1@y.test");
+        let message = text(&with);
+        let (mark, rest) = message.split_once("\r\n").unwrap();
+        assert!(mark.starts_with("X-Mailtrace-Test: mt-abcdefghijklmnopqrst"));
+        assert_eq!(
+            rest,
+            "From: x@y.test\r\nMessage-ID: <1@y.test>\r\n\r\n.dot\r\nend\r\n"
+        );
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Manner {
     pub credentials: Option<Credentials>,
     /// In which way, when the user chose one.
     pub mechanism: Option<Mechanism>,
+    /// A login may show the password to a server that did not prove who it is.
+    pub insecure_auth: bool,
     /// LMTP (RFC 2033).
     pub lmtp: bool,
     /// Whom to trust with certificates; `None`: they are not judged.
@@ -61,8 +63,34 @@ pub struct Letter {
     pub envid: Option<String>,
     /// NOTIFY of RFC 3461.
     pub notify: Option<String>,
+    /// What the server has to be capable of for it.
+    pub needs: Needs,
     /// The message.
     pub message: Vec<u8>,
+}
+
+/// Capabilities that are to be tried; without its keyword nothing is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The message goes as one chunk, without DATA (RFC 3030).
+    pub chunking: bool,
+    /// The message is 8 bit and shall stay so (RFC 6152).
+    pub eight_bit: bool,
+    /// Every hop shall use TLS or not take it (RFC 8689).
+    pub require_tls: bool,
+}
+
+impl Needs {
+    /// What a server lacks, with the keyword it would announce.
+    fn lacking(self, extensions: &Extensions) -> Option<&'static str> {
+        let wanted = [
+            (self.chunking, "CHUNKING"),
+            (self.eight_bit, "8BITMIME"),
+            (self.require_tls, "REQUIRETLS"),
+        ];
+        let mut wanted = wanted.into_iter().filter(|(wanted, _)| *wanted);
+        wanted.find_map(|(_, keyword)| (!extensions.has(keyword)).then_some(keyword))
+    }
 }
 
 /// What became of one recipient.
@@ -269,7 +297,7 @@ async fn talk(
     }
     greet(client, manner).await?;
     encrypt(client, manner, handed).await?;
-    log_in(client, manner, &handed.place).await?;
+    log_in(client, manner, handed).await?;
     handed.dsn = client.extensions.as_ref().is_some_and(|e| e.has("DSN"));
     transact(client, letter, manner, handed).await
 }
@@ -340,21 +368,39 @@ async fn encrypt(client: &mut Client, manner: &Manner, handed: &mut Handed) -> R
     greet(client, manner).await
 }
 
-async fn log_in(client: &mut Client, manner: &Manner, place: &Place) -> Result<(), End> {
+/// Whether the server has proved who it is, as far as certificates are judged at all.
+fn proved(handed: &Handed, place: &Place) -> Result<(), String> {
+    let fault = handed.opinion.as_ref();
+    let fault = fault.and_then(|opinion| distrust(opinion, &place.host));
+    fault.map_or(Ok(()), Err)
+}
+
+async fn log_in(client: &mut Client, manner: &Manner, handed: &Handed) -> Result<(), End> {
+    let place = &handed.place;
     let Some(credentials) = &manner.credentials else {
         return Ok(());
     };
     let offered = client.extensions.as_ref();
     let offered = offered.map(Extensions::mechanisms).unwrap_or_default();
     let binding = client.channel_binding();
-    // On this machine a password in clear is seen by nobody else.
-    let safe = client.is_encrypted() || place.ip.to_canonical().is_loopback();
+    // On this machine a password in clear is seen by nobody else; elsewhere it is for the server
+    // that was meant, not for whoever shakes hands in its place.
+    let here = place.ip.to_canonical().is_loopback();
+    let proved = proved(handed, place);
+    let safe = manner.insecure_auth || here || client.is_encrypted() && proved.is_ok();
     let chosen = match manner.mechanism {
         Some(forced) if forced.shows_secret() && !safe => {
-            return Err(End::GaveUp(format!(
-                "{} would show the password in clear; use TLS",
-                forced.name()
-            )));
+            return Err(End::GaveUp(match proved {
+                Err(why) if client.is_encrypted() => format!(
+                    "{} would show the password to somebody who cannot prove to be {}: {why}; give --ca-file, or --insecure-auth to do it all the same",
+                    forced.name(),
+                    place.host
+                ),
+                _ => format!(
+                    "{} would show the password in clear; use TLS",
+                    forced.name()
+                ),
+            }));
         }
         Some(forced) => Some(forced),
         None => Mechanism::choose(&offered, credentials, safe, binding.is_some()),
@@ -362,6 +408,12 @@ async fn log_in(client: &mut Client, manner: &Manner, place: &Place) -> Result<(
     let Some(mechanism) = chosen else {
         let why = if offered.is_empty() {
             "the server offers no login here; is it the submission port (587, 465)?".to_string()
+        } else if let (Err(why), true) = (proved, client.is_encrypted()) {
+            format!(
+                "every way to log in ({}) would show the password to somebody who cannot prove to be {}: {why}; give --ca-file, or --insecure-auth to do it all the same",
+                offered.join(", "),
+                place.host
+            )
         } else {
             format!(
                 "the server offers no way to log in that would not show the password ({})",
@@ -400,6 +452,11 @@ async fn transact(
                 .to_string(),
         ));
     }
+    if let Some(keyword) = letter.needs.lacking(&extensions) {
+        return Err(End::GaveUp(format!(
+            "the server does not offer {keyword}, so that cannot be tried with it"
+        )));
+    }
     let parameters = MailParameters {
         size: extensions
             .has("SIZE")
@@ -409,6 +466,7 @@ async fn transact(
         smtputf8: utf8,
         ret: letter.ret.filter(|_| dsn),
         envid: letter.envid.as_deref().filter(|_| dsn),
+        require_tls: letter.needs.require_tls,
         ..MailParameters::default()
     };
     let mail = client
@@ -438,33 +496,37 @@ async fn transact(
     if taken.is_empty() {
         return Ok(());
     }
-    let data = client.say(Stage::Data, &Command::Data).await?;
-    if !data.is_intermediate() {
-        return Err(End::Refused(Stage::Data, data));
+    let (replies, failure) = if letter.needs.chunking {
+        match client.chunk(&letter.message, true).await {
+            Ok(reply) => (vec![reply], None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        }
+    } else {
+        let data = client.say(Stage::Data, &Command::Data).await?;
+        if !data.is_intermediate() {
+            return Err(End::Refused(Stage::Data, data));
+        }
+        let replies = if manner.lmtp { taken.len() } else { 1 };
+        client.message_to_each(&letter.message, replies).await
+    };
+    // SMTP has one answer for all, LMTP one for each.
+    let shared = replies.first().filter(|_| !manner.lmtp);
+    for (n, to) in taken.iter().enumerate() {
+        handed.fates.push(match replies.get(n).or(shared) {
+            Some(reply) => fate(to, Stage::Dot, reply.clone()),
+            // RFC 1047: it may have got there; nobody may send it again by himself.
+            None => Fate {
+                address: to.clone(),
+                stage: Stage::Dot,
+                reply: None,
+                broke: failure.as_ref().map(ToString::to_string),
+                uncertain: true,
+            },
+        });
     }
-    let replies = if manner.lmtp { taken.len() } else { 1 };
-    match client.message(&letter.message, replies).await {
-        Ok(replies) => {
-            for (n, to) in taken.iter().enumerate() {
-                if let Some(reply) = replies.get(n).or(replies.first()) {
-                    handed.fates.push(fate(to, Stage::Dot, reply.clone()));
-                }
-            }
-            Ok(())
-        }
-        Err(failure) => {
-            // RFC 1047: all of it may have got there; nobody may send it again by himself.
-            for to in &taken {
-                handed.fates.push(Fate {
-                    address: to.clone(),
-                    stage: Stage::Dot,
-                    reply: None,
-                    broke: Some(failure.to_string()),
-                    uncertain: true,
-                });
-            }
-            Err(End::Broke(failure))
-        }
+    match failure {
+        Some(failure) => Err(End::Broke(failure)),
+        None => Ok(()),
     }
 }
 

@@ -184,6 +184,16 @@ impl Round {
         }
     }
 
+    /// A recipient as the words about it need it: after an attempt of our own nobody keeps trying,
+    /// although the server said "later".
+    pub fn as_told(&self, one: &Recipient) -> Recipient {
+        let single = self.events.is_empty();
+        Recipient {
+            permanent: one.permanent.filter(|permanent| *permanent || !single),
+            ..one.clone()
+        }
+    }
+
     /// The id under which the server has the message.
     pub fn queue_id(&self) -> Option<String> {
         let dot = self.attempts.last()?.dot()?;

@@ -1,5 +1,6 @@
 //! From the flags to the message: files are read here.
 
+use std::io::Read;
 use std::path::Path;
 
 use chrono::Utc;
@@ -8,6 +9,7 @@ use crate::cli::send_test::Content;
 use crate::send::Token;
 use crate::send::chain::play::Wish;
 use crate::send::compose::{Attachment, Draft};
+use crate::send::hand_over::Needs;
 
 /// The largest file that is sent along.
 const LARGEST: u64 = 256 << 20;
@@ -20,6 +22,7 @@ pub(super) fn wish(content: &Content) -> Result<Wish, String> {
         attachments.push(attachment(text)?);
     }
     let body = content.body.as_deref().map(read).transpose()?;
+    let whole = content.data.as_deref().map(whole).transpose()?;
     Ok(Wish {
         draft: Draft {
             token,
@@ -31,6 +34,9 @@ pub(super) fn wish(content: &Content) -> Result<Wish, String> {
                 .clone()
                 .unwrap_or_else(|| "a test message".to_string()),
             body,
+            html: content.html.as_deref().map(read).transpose()?,
+            whole,
+            eight_bit: content.eight_bit,
             fields: content.header.clone(),
             attachments,
             eicar: content.eicar,
@@ -41,6 +47,11 @@ pub(super) fn wish(content: &Content) -> Result<Wish, String> {
         ret: content.ret,
         envid: content.envid.clone(),
         notify: content.notify.clone(),
+        needs: Needs {
+            chunking: content.bdat,
+            eight_bit: content.eight_bit,
+            require_tls: content.require_tls,
+        },
         both: false,
     })
 }
@@ -52,6 +63,33 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         return Err(format!("{name}: larger than 256 MiB; send a smaller file"));
     }
     std::fs::read(path).map_err(|e| format!("{name}: {}; check the path", crate::words::reason(&e)))
+}
+
+/// A whole message: it has to begin with a header, or what is sent is no mail.
+fn whole(path: &Path) -> Result<Vec<u8>, String> {
+    let name = path.display();
+    let octets = if path == Path::new("-") {
+        let mut octets = Vec::new();
+        let mut input = std::io::stdin().lock().take(LARGEST);
+        let done = input.read_to_end(&mut octets);
+        done.map_err(|e| format!("standard input: {}", crate::words::reason(&e)))?;
+        octets
+    } else {
+        read(path)?
+    };
+    let first = octets.split(|b| *b == b'\n').next().unwrap_or_default();
+    let field = first.iter().position(|b| *b == b':');
+    let named = field.is_some_and(|at| {
+        let name = first.get(..at).unwrap_or_default();
+        !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
+    });
+    if named {
+        Ok(octets)
+    } else {
+        Err(format!(
+            "{name}: this is no mail message (no header at its start); for a text alone use --body"
+        ))
+    }
 }
 
 /// `FILE`, `FILE:TYPE`, `FILE:TYPE:NAME`; a file whose name has a colon is found, too.

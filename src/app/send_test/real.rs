@@ -48,6 +48,7 @@ struct Setting {
     manner: Manner,
     signer: Option<Signer>,
     from: String,
+    verp: bool,
     to: Vec<String>,
     wish: Wish,
 }
@@ -137,6 +138,7 @@ fn setting(command: &SendTest, mut wish: Wish) -> Result<Setting, String> {
             tls: flags.tls.unwrap_or_default(),
             credentials,
             mechanism: flags.auth,
+            insecure_auth: flags.insecure_auth,
             lmtp: flags.lmtp,
             roots: Some(Arc::new(roots)),
             deadlines: Deadlines::interactive(),
@@ -144,6 +146,7 @@ fn setting(command: &SendTest, mut wish: Wish) -> Result<Setting, String> {
         },
         signer: signer.transpose()?,
         from,
+        verp: flags.verp,
         to: command.to.clone(),
         wish,
     })
@@ -168,8 +171,9 @@ impl Setting {
         }
         let token = wish.draft.token.to_string();
         Ok(Letter {
-            from: self.from.clone(),
+            from: self.sender(&wish.draft.token),
             to: self.to.clone(),
+            needs: wish.needs,
             ret: wish.ret.or(wish.notify.is_some().then_some("HDRS")),
             envid: Some(wish.envid.clone().unwrap_or(token)),
             notify: wish.notify.clone(),
@@ -177,11 +181,19 @@ impl Setting {
         })
     }
 
+    /// The envelope sender, with the token in it when that was asked for.
+    fn sender(&self, token: &Token) -> String {
+        match self.from.rsplit_once('@').filter(|_| self.verp) {
+            Some((local, domain)) => format!("{local}+{token}@{domain}"),
+            None => self.from.clone(),
+        }
+    }
+
     fn round(&self, wish: &Wish) -> Round {
         Round {
             token: wish.draft.token.to_string(),
             message_id: wish.draft.message_id(),
-            from: self.from.clone(),
+            from: self.sender(&wish.draft.token),
             to: self.to.clone(),
             probe: self.to.is_empty(),
             ..Round::default()
@@ -318,6 +330,7 @@ async fn places(
     if let Some(at) = waiting.listen {
         let mut addresses = setting.to.clone();
         addresses.push(setting.from.clone());
+        addresses.push(setting.sender(&setting.wish.draft.token));
         if !at.ip().is_loopback() {
             complain(&format!("warning: {at} can be reached from other machines"));
         }

@@ -82,6 +82,16 @@ pub fn error(out: &mut String, source: SourceRef<'_>, why: &str) {
 }
 
 pub(super) fn recipient(out: &mut String, one: &Recipient, audience: Audience) {
+    recipient_told(out, one, one, audience);
+}
+
+/// The same with the words about another view of the recipient.
+pub(super) fn recipient_told(
+    out: &mut String,
+    one: &Recipient,
+    told: &Recipient,
+    audience: Audience,
+) {
     let mut object = Object::new(out);
     object
         .maybe("address", one.address.as_deref())
@@ -121,7 +131,7 @@ pub(super) fn recipient(out: &mut String, one: &Recipient, audience: Audience) {
         .time("retry_until", one.retry_until)
         .id("confidence", Some(one.confidence.id()))
         .list("evidence", &one.evidence, evidence)
-        .object("advice", |object| advice(object, one, audience));
+        .object("advice", |object| advice(object, told, audience));
     object.end();
 }
 

@@ -14,7 +14,7 @@ use crate::send::{Outcome, Round};
 use crate::smtp::Stage;
 
 use super::check::{millis, step, tls};
-use super::explain::{explanation, recipient};
+use super::explain::{explanation, recipient_told};
 use super::route;
 use super::write::{Object, text};
 
@@ -149,7 +149,7 @@ pub(super) fn fill(object: &mut Object<'_>, what: &Round, audience: Audience) {
         .id("outcome", Some(what.outcome.id()))
         .truth("uncertain", Some(what.is_uncertain()))
         .list("recipients", &what.recipients, |out, one| {
-            recipient(out, one, audience);
+            recipient_told(out, one, &what.as_told(one), audience);
         })
         .maybe("queue_id", what.queue_id().as_deref())
         .object("arrival", |object| arrival(object, &what.arrival, audience))

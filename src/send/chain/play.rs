@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::send::arrival;
 use crate::send::compose::Draft;
-use crate::send::hand_over::{Handed, Letter, Manner, Place, hand_over};
+use crate::send::hand_over::{Handed, Letter, Manner, Needs, Place, hand_over};
 use crate::send::round::{Event, Round, Status};
 use crate::send::sight::{Sight, look};
 use crate::smtp::Deadlines;
@@ -37,6 +37,8 @@ pub struct Wish {
     pub envid: Option<String>,
     /// NOTIFY of RFC 3461.
     pub notify: Option<String>,
+    /// What the server has to be capable of.
+    pub needs: Needs,
     /// The message that arrives is enough, or a notice; `true` waits for both.
     pub both: bool,
 }
@@ -68,6 +70,7 @@ pub async fn play(plan: &Plan, dir: &Path, wish: &Wish) -> Result<Round, Broken>
         ret: wish.ret.or(Some("HDRS")),
         envid: Some(wish.envid.clone().unwrap_or(token.to_string())),
         notify: notify.clone(),
+        needs: wish.needs,
         message,
     };
     let handed = hand_over(&place(&chain), &letter, &manner(plan, &chain)).await;
@@ -123,6 +126,7 @@ fn manner(plan: &Plan, chain: &Chain) -> Manner {
             user: USER.to_string(),
             secret: Secret::Password(password),
         }),
+        insecure_auth: false,
         mechanism: None,
         lmtp: false,
         // The certificate was made a moment ago, nobody could know it.
@@ -205,6 +209,7 @@ impl Watch<'_> {
             ret: None,
             envid: None,
             notify: None,
+            needs: Needs::default(),
             message: answer::write(answer, message, &self.draft.message_id()),
         };
         let at = self.chain.mfa;

@@ -1,0 +1,189 @@
+//! The verdict in one sentence.
+
+use crate::bounce::explanation::{Explanation, Recipient, Report};
+use crate::report::page::Page;
+use crate::report::painter::{Glyph, Style};
+use crate::send::{Outcome, Round, Status};
+
+use super::seconds;
+
+pub(super) fn verdict(page: &mut Page, what: &Round) {
+    let (style, glyph, text) = words(what);
+    page.glyph(style, glyph).put(Style::Plain, " ");
+    page.wrap(Style::Strong, 2, &text);
+}
+
+/// The sign, its colour, and the sentence.
+pub(super) fn words(what: &Round) -> (Style, Glyph, String) {
+    let good = |text| (Style::Good, Glyph::Check, text);
+    let bad = |text| (Style::Bad, Glyph::Cross, text);
+    let open = |text| (Style::Passing, Glyph::Question, text);
+    let after = what.arrival.after.map(seconds).unwrap_or_default();
+    match what.arrival.status {
+        Status::Arrived if what.arrival.junk => (
+            Style::Passing,
+            Glyph::Bang,
+            format!(
+                "It arrived after {after}, in the folder for junk ({}).",
+                what.arrival.place.as_deref().unwrap_or("junk")
+            ),
+        ),
+        Status::Arrived => {
+            let refused = what.outcome == Outcome::Partly;
+            let failed = what.arrival.notices.iter();
+            let failed = failed
+                .filter(|(_, one)| one.report == Report::Failed)
+                .count();
+            match (refused, failed) {
+                (false, 0) => good(format!("It arrived after {after}.")),
+                (true, 0) => (
+                    Style::Passing,
+                    Glyph::Bang,
+                    format!("It arrived after {after}, but not every recipient was taken."),
+                ),
+                _ => (
+                    Style::Passing,
+                    Glyph::Bang,
+                    format!("It arrived after {after}, and a bounce came back, too."),
+                ),
+            }
+        }
+        Status::Bounced => {
+            let cause = what.arrival.bounce().map(cause).unwrap_or_default();
+            bad(format!(
+                "The bounce came back after {after}, and this is what it says{cause}:"
+            ))
+        }
+        Status::Pending if !what.arrival.notices.is_empty() => {
+            match what.arrival.bounce().map(|one| one.report) {
+                Some(Report::Delayed) => (
+                    Style::Passing,
+                    Glyph::Bang,
+                    format!("A warning came back after {after}, and this is what it says:"),
+                ),
+                _ => good(format!("A report came back after {after}:")),
+            }
+        }
+        Status::Pending => open(format!(
+            "It was accepted, and nothing has arrived within {}.",
+            seconds(what.took)
+        )),
+        Status::NotWaited => handed(what),
+    }
+}
+
+fn cause(what: &Explanation) -> String {
+    let first = what.recipients.first();
+    first.map_or_else(String::new, |one| format!(" ({})", one.cause.id()))
+}
+
+/// The verdict about handing it over.
+fn handed(what: &Round) -> (Style, Glyph, String) {
+    let last = what.attempts.last();
+    let host = last.map_or("the server", |handed| &handed.place.host);
+    let step = last.and_then(|handed| handed.refusal.as_ref());
+    let stage = step.map(|(stage, _)| stage.id());
+    let at = stage
+        .map(|stage| format!(" at {stage}"))
+        .unwrap_or_default();
+    let said = |what: &Round| {
+        let one: Option<&Recipient> = what
+            .recipients
+            .iter()
+            .find(|one| one.reply_code.is_none_or(|code| code >= 400));
+        let words = one.and_then(|one| one.diagnostic.clone());
+        let refusal = step.map(|(_, reply)| reply.to_string());
+        let failure = last.and_then(|h| h.failure.as_ref().map(ToString::to_string));
+        let gave_up = last.and_then(|h| h.gave_up.clone());
+        words
+            .or(refusal)
+            .or(failure)
+            .or(gave_up)
+            .unwrap_or_default()
+    };
+    let taken = what.recipients.iter();
+    let taken = taken
+        .filter(|one| one.reply_code.is_some_and(|code| code < 400))
+        .count();
+    match what.outcome {
+        _ if what.is_uncertain() => (
+            Style::Passing,
+            Glyph::Question,
+            format!(
+                "It is not known whether {host} has taken the message: {}",
+                said(what)
+            ),
+        ),
+        Outcome::Accepted => {
+            let id = what.queue_id().map(|id| format!(" (queue id {id})"));
+            (
+                Style::Good,
+                Glyph::Check,
+                format!(
+                    "{host} has taken the message{}. Whether it gets into the mailbox is not known: \
+                     wait for it with --wait.",
+                    id.unwrap_or_default()
+                ),
+            )
+        }
+        Outcome::Partly => (
+            Style::Passing,
+            Glyph::Bang,
+            format!(
+                "{host} has taken the message for {taken} of {} recipients.",
+                what.recipients.len()
+            ),
+        ),
+        Outcome::Rejected if last.is_none() => (
+            Style::Bad,
+            Glyph::Cross,
+            format!("The message cannot be sent: {}", said(what)),
+        ),
+        Outcome::Rejected => (
+            Style::Bad,
+            Glyph::Cross,
+            format!(
+                "{host} refuses {}{at}: {}",
+                if what.probe { "us" } else { "the message" },
+                said(what)
+            ),
+        ),
+        Outcome::Deferred => (
+            Style::Passing,
+            Glyph::Bang,
+            format!(
+                "{host} puts the message off{at}: {}. A mail server would try again later.",
+                said(what).trim_end_matches('.')
+            ),
+        ),
+        Outcome::Failed if what.probe => (
+            Style::Bad,
+            Glyph::Cross,
+            format!("The server could not be tried: {}", said(what)),
+        ),
+        Outcome::Failed => (
+            Style::Bad,
+            Glyph::Cross,
+            format!("The message could not be handed over: {}", said(what)),
+        ),
+        Outcome::NotSent
+            if what.probe
+                && step.is_none()
+                && last.is_some_and(|h| h.failure.is_none() && h.gave_up.is_none()) =>
+        {
+            (
+                Style::Good,
+                Glyph::Check,
+                format!(
+                    "{host} would take mail from {}. Nothing was sent: give --to for that.",
+                    what.from
+                ),
+            )
+        }
+        Outcome::NotSent => (
+            Style::Bad,
+            Glyph::Cross,
+            format!("Nothing was sent: {}", said(what)),
+        ),
+    }
+}
