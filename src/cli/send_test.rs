@@ -33,9 +33,10 @@ Exit codes:
   2  wrong use, or a file could not be read
   3  not reachable, put off, or nothing came in time")]
 pub struct SendTest {
-    /// Hand the message to this server; without --to only try how far it lets us come
-    #[arg(value_name = "SERVER[:PORT]", value_parser = super::server, conflicts_with = "scenario")]
-    pub server: Option<(Host, Option<u16>)>,
+    /// Hand the message to this server, or to the one behind this socket (a path with a slash);
+    /// without --to only try how far it lets us come
+    #[arg(value_name = "SERVER[:PORT]", value_parser = place, conflicts_with = "scenario")]
+    pub server: Option<Place>,
     /// Send it to this address (repeatable); without SERVER to the mail servers of its domain
     #[arg(long, value_name = "ADDRESS", value_parser = address, conflicts_with = "scenario")]
     pub to: Vec<String>,
@@ -58,6 +59,23 @@ pub struct SendTest {
     /// Keep messages, queues and logs of the run in this new folder
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["server", "to"])]
     pub keep: Option<PathBuf>,
+}
+
+/// Where the message goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// To this server.
+    Server(Host, Option<u16>),
+    /// To the server behind this socket.
+    Socket(PathBuf),
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    let path = text.strip_prefix("unix:").unwrap_or(text);
+    if path.contains('/') {
+        return Ok(Place::Socket(PathBuf::from(path)));
+    }
+    super::server(text).map(|(host, port)| Place::Server(host, port))
 }
 
 /// How it is sent.

@@ -2,6 +2,7 @@
 //! domain; again after a while when they say "later" and there is time.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -29,6 +30,8 @@ const MOST_ATTEMPTS: usize = 8;
 pub struct Way {
     /// The server; `None`: those that the DNS names.
     pub server: Option<(Host, Option<u16>)>,
+    /// The server behind this socket.
+    pub socket: Option<PathBuf>,
     /// The port where none is given.
     pub port: u16,
     /// The families of addresses.
@@ -70,7 +73,7 @@ struct Group {
 }
 
 fn groups(letter: &Letter, way: &Way) -> Vec<Group> {
-    if way.server.is_some() {
+    if way.server.is_some() || way.socket.is_some() {
         return vec![Group {
             domain: None,
             to: letter.to.clone(),
@@ -232,6 +235,14 @@ fn nowhere(round: &mut Round, letter: &Letter, why: &str) {
 }
 
 async fn places(way: &Way, group: &Group, lookup: &impl Lookup) -> Result<Vec<Place>, String> {
+    if let Some(path) = &way.socket {
+        return Ok(vec![Place {
+            host: path.display().to_string(),
+            ip: IpAddr::from([0, 0, 0, 0]),
+            port: 0,
+            socket: Some(path.clone()),
+        }]);
+    }
     let patience = Patience::of(DNS);
     let (targets, port) = match (&way.server, &group.domain) {
         (Some((host, port)), _) => {
@@ -266,6 +277,7 @@ async fn places(way: &Way, group: &Group, lookup: &impl Lookup) -> Result<Vec<Pl
                 host: host.clone(),
                 ip: *ip,
                 port,
+                socket: None,
             })
         })
         .collect();

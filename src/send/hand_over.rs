@@ -2,6 +2,7 @@
 //! login, envelope, message, farewell.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -25,6 +26,15 @@ pub struct Place {
     pub ip: IpAddr,
     /// Its port.
     pub port: u16,
+    /// The socket it is behind, in place of address and port.
+    pub socket: Option<PathBuf>,
+}
+
+impl Place {
+    /// Whether it is on this machine.
+    pub fn is_here(&self) -> bool {
+        self.socket.is_some() || self.ip.to_canonical().is_loopback()
+    }
 }
 
 /// How to speak.
@@ -158,6 +168,7 @@ impl Handed {
             host: String::new(),
             ip: IpAddr::from([0, 0, 0, 0]),
             port: 0,
+            socket: None,
         });
         settle(&mut handed, letter);
         handed
@@ -196,8 +207,13 @@ impl From<Failure> for End {
 /// Hands a letter over.
 pub async fn hand_over(place: &Place, letter: &Letter, manner: &Manner) -> Handed {
     let mut handed = Handed::new(place);
-    let at = SocketAddr::new(place.ip, place.port);
-    let mut client = Client::new(at, manner.deadlines.clone());
+    let mut client = match &place.socket {
+        Some(path) => Client::at_socket(path, manner.deadlines.clone()),
+        None => {
+            let at = SocketAddr::new(place.ip, place.port);
+            Client::new(at, manner.deadlines.clone())
+        }
+    };
     let outcome = talk(&mut client, letter, manner, &mut handed).await;
     // After a failure there is nobody to say goodbye to.
     client.quit().await;
@@ -345,6 +361,9 @@ async fn encrypt(client: &mut Client, manner: &Manner, handed: &mut Handed) -> R
     if client.is_encrypted() {
         return Ok(());
     }
+    if handed.place.socket.is_some() && manner.tls != TlsMode::Required {
+        return Ok(());
+    }
     let offered = client.extensions.as_ref();
     handed.tls_offered = offered.is_some_and(|e| e.has("STARTTLS"));
     match (manner.tls, handed.tls_offered) {
@@ -385,7 +404,7 @@ async fn log_in(client: &mut Client, manner: &Manner, handed: &Handed) -> Result
     let binding = client.channel_binding();
     // On this machine a password in clear is seen by nobody else; elsewhere it is for the server
     // that was meant, not for whoever shakes hands in its place.
-    let here = place.ip.to_canonical().is_loopback();
+    let here = place.is_here();
     let proved = proved(handed, place);
     let safe = manner.insecure_auth || here || client.is_encrypted() && proved.is_ok();
     let chosen = match manner.mechanism {

@@ -2,10 +2,11 @@
 //! and what a reply means; the client keeps the time, the order and the transcript.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
 use super::command::Command;
@@ -19,6 +20,8 @@ use super::{Deadlines, Extensions, Failure, Reply, Stage, data, foreign, sasl};
 #[derive(Debug)]
 pub struct Client {
     peer: SocketAddr,
+    /// The socket of this machine, in place of an address.
+    socket: Option<PathBuf>,
     deadlines: Deadlines,
     wire: Option<Wire>,
     born: Instant,
@@ -40,6 +43,7 @@ impl Client {
     pub fn new(peer: SocketAddr, deadlines: Deadlines) -> Self {
         Self {
             peer,
+            socket: None,
             deadlines,
             wire: None,
             born: Instant::now(),
@@ -48,6 +52,22 @@ impl Client {
             session: None,
             injected: 0,
             local: None,
+        }
+    }
+
+    /// A conversation with a server behind a Unix socket, as LMTP servers have it.
+    pub fn at_socket(path: &Path, deadlines: Deadlines) -> Self {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        Self {
+            socket: Some(path.to_path_buf()),
+            ..Self::new(nowhere, deadlines)
+        }
+    }
+
+    async fn open(&self) -> std::io::Result<Stream> {
+        match &self.socket {
+            Some(path) => UnixStream::connect(path).await.map(Stream::Socket),
+            None => TcpStream::connect(self.peer).await.map(Stream::Plain),
         }
     }
 
@@ -75,12 +95,14 @@ impl Client {
     pub async fn connect(&mut self) -> Result<(), Failure> {
         let started = Instant::now();
         let end = self.deadlines.end_of(Stage::Connect);
-        let outcome = match timeout_at(end, TcpStream::connect(self.peer)).await {
-            Ok(Ok(tcp)) => {
-                // Commands are small and each waits for its answer.
-                let _ = tcp.set_nodelay(true);
-                self.local = tcp.local_addr().ok();
-                self.wire = Some(Wire::new(Stream::Plain(tcp), self.peer));
+        let outcome = match timeout_at(end, self.open()).await {
+            Ok(Ok(stream)) => {
+                if let Stream::Plain(tcp) = &stream {
+                    // Commands are small and each waits for its answer.
+                    let _ = tcp.set_nodelay(true);
+                    self.local = tcp.local_addr().ok();
+                }
+                self.wire = Some(Wire::new(stream, self.peer));
                 Ok(())
             }
             Ok(Err(error)) => Err(Failure::from_io(&error, Stage::Connect, self.peer)),
@@ -384,7 +406,7 @@ impl Client {
         let wire = self.wire.take().ok_or(closed)?;
         self.injected += wire.ahead().len();
         let Stream::Plain(tcp) = wire.stream else {
-            let trouble = Trouble::Other("TLS is already on".to_string());
+            let trouble = Trouble::Other("TLS is already on, or has no use here".to_string());
             return Err(Failure::Tls { peer, trouble });
         };
         let end = self.deadlines.end_of(Stage::Handshake);

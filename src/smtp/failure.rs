@@ -72,17 +72,26 @@ impl Stage {
     }
 }
 
+/// The server as it is told of: one behind a socket of this machine has no address.
+fn who(peer: &SocketAddr) -> String {
+    if peer.ip().is_unspecified() && peer.port() == 0 {
+        "the socket".to_string()
+    } else {
+        peer.to_string()
+    }
+}
+
 /// A conversation that did not get as far as it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Nobody listens there, or a firewall says so.
-    #[error("{peer} refuses the connection (nothing listens there, or a firewall rejects it)")]
+    #[error("{who} refuses the connection (nothing listens there, or a firewall rejects it)", who = who(.peer))]
     Refused {
         /// The server.
         peer: SocketAddr,
     },
     /// This machine or its network has no way to the server.
-    #[error("no way to {peer} from this machine ({reason})")]
+    #[error("no way to {who} from this machine ({reason})", who = who(.peer))]
     NoWay {
         /// The server.
         peer: SocketAddr,
@@ -90,7 +99,7 @@ pub enum Failure {
         reason: &'static str,
     },
     /// The limit of the stage is over.
-    #[error("{}: nothing complete from {peer} within {:.0} s", .stage.awaited(), .after.as_secs_f64())]
+    #[error("{}: nothing complete from {who} within {:.0} s", .stage.awaited(), .after.as_secs_f64(), who = who(.peer))]
     Timeout {
         /// Where.
         stage: Stage,
@@ -102,7 +111,7 @@ pub enum Failure {
         received: usize,
     },
     /// The server closed the connection.
-    #[error("{}: {peer} closed the connection", .stage.awaited())]
+    #[error("{}: {who} closed the connection", .stage.awaited(), who = who(.peer))]
     Closed {
         /// Where.
         stage: Stage,
@@ -110,7 +119,7 @@ pub enum Failure {
         peer: SocketAddr,
     },
     /// The server, or something on the way, cut the connection.
-    #[error("{}: {peer} cut the connection (reset)", .stage.awaited())]
+    #[error("{}: {who} cut the connection (reset)", .stage.awaited(), who = who(.peer))]
     Reset {
         /// Where.
         stage: Stage,
@@ -118,7 +127,7 @@ pub enum Failure {
         peer: SocketAddr,
     },
     /// It is no mail server.
-    #[error("{peer} does not speak SMTP but {}", .protocol.words())]
+    #[error("{who} does not speak SMTP but {}", .protocol.words(), who = who(.peer))]
     Foreign {
         /// The server.
         peer: SocketAddr,
@@ -128,7 +137,7 @@ pub enum Failure {
         said: String,
     },
     /// A line that is no reply.
-    #[error("{}: {peer} sends something that is no SMTP reply", .stage.awaited())]
+    #[error("{}: {who} sends something that is no SMTP reply", .stage.awaited(), who = who(.peer))]
     NoReply {
         /// Where.
         stage: Stage,
@@ -138,7 +147,7 @@ pub enum Failure {
         said: String,
     },
     /// A reply without an end.
-    #[error("{}: the reply of {peer} does not end", .stage.awaited())]
+    #[error("{}: the reply of {who} does not end", .stage.awaited(), who = who(.peer))]
     Endless {
         /// Where.
         stage: Stage,
@@ -146,7 +155,7 @@ pub enum Failure {
         peer: SocketAddr,
     },
     /// TLS could not be set up.
-    #[error("TLS with {peer}: {trouble}")]
+    #[error("TLS with {who}: {trouble}", who = who(.peer))]
     Tls {
         /// The server.
         peer: SocketAddr,
@@ -157,7 +166,7 @@ pub enum Failure {
     #[error(transparent)]
     Unspeakable(#[from] Unspeakable),
     /// Another trouble of the system.
-    #[error("{}: {peer}: {reason}", .stage.awaited())]
+    #[error("{}: {who}: {reason}", .stage.awaited(), who = who(.peer))]
     System {
         /// Where.
         stage: Stage,
@@ -178,6 +187,11 @@ impl Failure {
                 Self::Reset { stage, peer }
             }
             Kind::UnexpectedEof => Self::Closed { stage, peer },
+            Kind::NotFound => Self::System {
+                stage,
+                peer,
+                reason: "there is no such socket".to_string(),
+            },
             Kind::NetworkUnreachable => Self::no_way(peer, "no route to that network"),
             // A router somewhere says so: the server's side as likely as ours.
             Kind::HostUnreachable => Self::System {

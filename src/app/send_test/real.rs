@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::app::Context;
 use crate::app::output::{Output, complain};
-use crate::cli::send_test::SendTest;
+use crate::cli::send_test::{Place, SendTest};
 use crate::config::Format;
 use crate::dns::{Resolver, servers};
 use crate::exit::Exit;
@@ -208,7 +208,14 @@ impl Setting {
             _ => PORTS.0,
         };
         Way {
-            server: command.server.clone(),
+            server: match &command.server {
+                Some(Place::Server(host, port)) => Some((host.clone(), *port)),
+                _ => None,
+            },
+            socket: match &command.server {
+                Some(Place::Socket(path)) => Some(path.clone()),
+                _ => None,
+            },
             port: command.manner.port.unwrap_or(usual),
             families: Families {
                 v4: !values.ipv6_only(),
@@ -400,7 +407,7 @@ async fn series(
             let ip = crate::send::dispatch::address_of(host, &way.families, resolver).await;
             ip.is_ok_and(|ip| ip.to_canonical().is_loopback())
         }
-        None => false,
+        None => way.socket.is_some(),
     };
     let at_once = if near {
         context.settings.values.jobs.unwrap_or(AT_ONCE)

@@ -134,8 +134,8 @@ pub(super) fn fill(object: &mut Object<'_>, what: &Round, audience: Audience) {
         Some(handed) => object.object("server", |object| {
             object
                 .text("host", &handed.place.host)
-                .ip("ip", Some(handed.place.ip))
-                .number("port", Some(u64::from(handed.place.port)));
+                .ip("ip", ip(handed))
+                .number("port", port(handed));
         }),
         None => object.id("server", None),
     };
@@ -167,6 +167,17 @@ pub(super) fn fill(object: &mut Object<'_>, what: &Round, audience: Audience) {
     seconds(object, "total_s", Some(what.took));
 }
 
+/// The address; a server behind a socket has none.
+fn ip(handed: &Handed) -> Option<std::net::IpAddr> {
+    let place = &handed.place;
+    place.socket.is_none().then_some(place.ip)
+}
+
+fn port(handed: &Handed) -> Option<u64> {
+    let place = &handed.place;
+    place.socket.is_none().then(|| u64::from(place.port))
+}
+
 /// The same shape as `check` has it.
 fn tls_of(handed: &Handed) -> Tls {
     Tls {
@@ -184,8 +195,8 @@ fn attempt(out: &mut String, handed: &Handed) {
     let mut object = Object::new(out);
     object
         .text("host", &handed.place.host)
-        .ip("ip", Some(handed.place.ip))
-        .number("port", Some(u64::from(handed.place.port)))
+        .ip("ip", ip(handed))
+        .number("port", port(handed))
         .list("steps", &handed.steps, step)
         .maybe(
             "error",

@@ -110,6 +110,7 @@ fn place(chain: &Chain) -> Place {
         host: Part::Msa.host().to_string(),
         ip: chain.submission.ip(),
         port: chain.submission.port(),
+        socket: None,
     }
 }
 
@@ -217,6 +218,7 @@ impl Watch<'_> {
             host: Part::Mfa.host().to_string(),
             ip: at.ip(),
             port: at.port(),
+            socket: None,
         };
         let manner = Manner {
             helo: Some(Part::Mda.host().to_string()),

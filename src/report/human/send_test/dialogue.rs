@@ -13,7 +13,9 @@ pub(super) fn dialogue(page: &mut Page, handed: &Handed, full: bool) {
         page.end();
     }
     let place = &handed.place;
-    let title = if place.host == place.ip.to_string() {
+    let title = if place.socket.is_some() {
+        format!(" Dialogue over the socket {}", place.host)
+    } else if place.host == place.ip.to_string() {
         format!(" Dialogue with {}, port {}", place.ip, place.port)
     } else {
         format!(
