@@ -189,12 +189,15 @@ fn show(round: &Round, dialogue: bool, context: &Context) -> Exit {
 /// How the program ends: bad news before no news.
 fn exit(round: &Round) -> Exit {
     match (round.arrival.status, round.outcome) {
+        (Status::NotWaited, Outcome::Partly) if round.is_uncertain() && !round.is_refused() => {
+            Exit::Unknown
+        }
         (Status::Bounced, _) | (_, Outcome::Rejected | Outcome::Partly) => Exit::Bad,
         (Status::Arrived, _) => Exit::Good,
         (Status::Pending, _) => Exit::Unknown,
         (Status::NotWaited, Outcome::Accepted) => Exit::Good,
         (Status::NotWaited, Outcome::Deferred | Outcome::Failed) => Exit::Unknown,
-        (Status::NotWaited, Outcome::NotSent) if round.probe => Exit::Good,
+        (Status::NotWaited, Outcome::NotSent) if round.probe && !round.gave_up() => Exit::Good,
         (Status::NotWaited, Outcome::NotSent) => Exit::Unknown,
     }
 }

@@ -102,6 +102,119 @@ async fn what_is_no_mail_server_is_told_in_bounded_time() {
 }
 
 #[tokio::test]
+async fn who_greets_like_a_mail_server_and_is_none_is_told() {
+    for (greeting, refusal) in [
+        ("220 (vsFTPd 3.0.5)", "530 Please login with USER and PASS."),
+        ("220 ProFTPD Server", "500 EHLO not understood"),
+        ("200 news.example InterNetNews ready", "500 what"),
+        ("250 hello", "250 hello"),
+    ] {
+        let theatre = Played::greeting(Act::Say(greeting.into()))
+            .says("EHLO", refusal)
+            .says("HELO", refusal);
+        let theatre = theatre.start().await.unwrap();
+        let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+        assert!(
+            codes(&checkup).contains(&"not-smtp"),
+            "{greeting}: {:?}",
+            codes(&checkup)
+        );
+        assert_eq!(checkup.answer, Answer::No, "{greeting}");
+    }
+    // A mail server that knows neither EHLO nor HELO has nothing against our name.
+    let theatre = Played::greeting(Act::Say("220 mx.x.test ESMTP".into()))
+        .says("EHLO", "500 what")
+        .says("HELO", "502 what");
+    let theatre = theatre.start().await.unwrap();
+    let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+    assert!(
+        codes(&checkup).contains(&"protocol-error"),
+        "{:?}",
+        codes(&checkup)
+    );
+}
+
+#[tokio::test]
+async fn a_reply_that_nobody_asked_for_does_not_answer_the_next_command() {
+    let theatre = Played::announcing(&[])
+        .says("MAIL", "250 ok\r\n250 another one")
+        .says("RCPT", "550 5.1.1 no such user");
+    let theatre = theatre.start().await.unwrap();
+    let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+    let probe = checkup.servers[0].recipient.as_ref().unwrap();
+    assert_eq!(probe.outcome, Outcome::Rejected);
+    let odd = checkup
+        .findings
+        .iter()
+        .find(|f| f.code == "reply-malformed");
+    assert!(odd.unwrap().text.contains("nobody asked for"));
+    // A farewell before its time is the answer to whatever comes next.
+    let theatre = Played::announcing(&[]).on(
+        "MAIL",
+        &[Act::Last("250 ok\r\n421 4.3.2 shutting down".into())],
+    );
+    let theatre = theatre.start().await.unwrap();
+    let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+    assert_eq!(
+        checkup.servers[0].recipient.as_ref().unwrap().outcome,
+        Outcome::Deferred
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_at_starttls_is_asked_in_clear() {
+    let theatre =
+        Played::announcing(&["STARTTLS"]).on("STARTTLS", &[Act::Last("421 4.3.0 not now".into())]);
+    let theatre = theatre.start().await.unwrap();
+    let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+    assert!(
+        codes(&checkup).contains(&"starttls-refused"),
+        "{:?}",
+        codes(&checkup)
+    );
+    assert_eq!(checkup.answer, Answer::Yes, "{}", checkup.headline);
+}
+
+#[tokio::test]
+async fn who_wants_a_login_is_right_as_a_server_and_wrong_as_a_domains_mx() {
+    let theatre = good().says("MAIL", "530 5.7.0 Authentication required");
+    let theatre = theatre.start().await.unwrap();
+    let host = check(&theatre, &theatre.at.to_string(), |_| {}).await;
+    assert!(codes(&host).contains(&"login-required"));
+    assert_eq!(host.answer, Answer::Yes, "{}", host.headline);
+    let domain = check(&theatre, "x.test", |_| {}).await;
+    assert!(codes(&domain).contains(&"login-required"));
+    assert_eq!(domain.answer, Answer::No, "{}", domain.headline);
+}
+
+#[tokio::test]
+async fn a_forward_is_told_with_the_new_address() {
+    let theatre = good().says("RCPT", "251 will forward to <bob@new.test>");
+    let theatre = theatre.start().await.unwrap();
+    let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+    assert_eq!(checkup.answer, Answer::Yes);
+    let forward = checkup.findings.iter().find(|f| f.code == "forwarded");
+    assert!(forward.unwrap().text.contains("bob@new.test"));
+}
+
+#[tokio::test]
+async fn a_refusal_of_our_side_comes_with_what_our_side_looks_like() {
+    let theatre = good().says(
+        "RCPT",
+        "550 5.7.25 cannot find your hostname [198.51.100.7]",
+    );
+    let theatre = theatre.start().await.unwrap();
+    let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+    let ours = checkup
+        .findings
+        .iter()
+        .find(|f| f.code == "our-reverse-dns");
+    let ours = ours.unwrap();
+    assert_eq!(ours.subject, "198.51.100.7");
+    assert!(ours.text.contains("no reverse name"), "{}", ours.text);
+}
+
+#[tokio::test]
 async fn a_dangling_mx_and_a_domain_that_does_not_exist_need_no_server() {
     let theatre = good().start().await.unwrap();
     assert!(codes(&check(&theatre, "gone.test", |_| {}).await).contains(&"mx-dangling"));

@@ -200,6 +200,18 @@ impl Round {
         dot.is_positive().then(|| queue_id(&dot.text()))?
     }
 
+    /// Whether the server refused anybody.
+    pub fn is_refused(&self) -> bool {
+        let mut codes = self.recipients.iter().filter_map(|one| one.reply_code);
+        codes.any(|code| code >= 400)
+    }
+
+    /// Whether we broke it off ourselves.
+    pub fn gave_up(&self) -> bool {
+        let last = self.attempts.last();
+        last.is_some_and(|handed| handed.gave_up.is_some())
+    }
+
     /// Whether the answer to the message is not known.
     pub fn is_uncertain(&self) -> bool {
         let last = self.attempts.last();

@@ -106,6 +106,14 @@ fn handed(what: &Round) -> (Style, Glyph, String) {
         .filter(|one| one.reply_code.is_some_and(|code| code < 400))
         .count();
     match what.outcome {
+        Outcome::Partly if what.is_uncertain() => (
+            Style::Passing,
+            Glyph::Question,
+            format!(
+                "{host} has taken the message for {taken} of {} recipients; for whom else is not known.",
+                what.recipients.len()
+            ),
+        ),
         _ if what.is_uncertain() => (
             Style::Passing,
             Glyph::Question,
