@@ -41,6 +41,9 @@ fn play<S: Read + Write>(stream: S, extensions: &str, dot: &str) -> Taken {
                 &mut stream,
                 &format!("250-played.test\r\n{extensions}250 HELP\r\n"),
             ),
+            "DATA" if dot.starts_with("(confused)") => {
+                say(&mut stream, dot.trim_start_matches("(confused)"));
+            }
             "DATA" => {
                 say(&mut stream, "354 go\r\n");
                 let mut raw = Vec::new();
@@ -238,6 +241,22 @@ fn after_one_attempt_nobody_is_said_to_keep_trying() {
     assert_eq!(told.code, 3);
     for wrong in ["keeps trying", "still trying", "permanent"] {
         assert!(!told.stdout.contains(wrong), "{wrong}: {}", told.stdout);
+    }
+}
+
+#[test]
+fn answers_to_other_questions_are_not_taken_for_the_one_to_the_message() {
+    for answer in ["(confused)250 ok\r\n", "(confused)354 go\r\n250 ok\r\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap().to_string();
+        let server = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            play(stream, "", answer)
+        });
+        let (code, line) = run(&[&at, "--to", "bob@x.test"]);
+        assert_eq!((code, &line["outcome"]), (3, &"failed".into()), "{answer}");
+        assert_eq!(line["recipients"][0]["cause"], "protocol-error");
+        server.join().unwrap();
     }
 }
 

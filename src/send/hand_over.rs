@@ -445,7 +445,8 @@ async fn log_in(client: &mut Client, manner: &Manner, handed: &Handed) -> Result
     let dialogue = Dialogue::new(mechanism, credentials, server, binding);
     let mut dialogue = dialogue.map_err(|error| End::GaveUp(error.to_string()))?;
     match client.authenticate(&mut dialogue).await {
-        Ok(reply) if reply.code == 235 => Ok(()),
+        // 235 it should be; some say another 2xx.
+        Ok(reply) if reply.is_positive() => Ok(()),
         Ok(reply) => Err(End::Refused(Stage::Auth, reply)),
         Err(crate::smtp::sasl::Failure::Talk(failure)) => Err(End::Broke(failure)),
         Err(error) => Err(End::GaveUp(error.to_string())),
@@ -522,6 +523,15 @@ async fn transact(
         }
     } else {
         let data = client.say(Stage::Data, &Command::Data).await?;
+        // A 2xx here, or words that are there already, answer something else; what comes behind
+        // the message would, too.
+        if data.is_positive() || client.has_unread() {
+            return Err(End::Broke(Failure::NoReply {
+                stage: Stage::Data,
+                peer: client.peer(),
+                said: data.to_string(),
+            }));
+        }
         if !data.is_intermediate() {
             return Err(End::Refused(Stage::Data, data));
         }
