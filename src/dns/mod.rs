@@ -29,3 +29,9 @@ pub trait Lookup: Sync {
     /// Asks one question and waits for the answer no longer than `patience` says.
     fn lookup(&self, question: Question, patience: Patience) -> impl Future<Output = Reply> + Send;
 }
+
+/// Whether a packet answers a question: the reader of packets, for the fuzzer.
+#[cfg(fuzzing)]
+pub fn answers(packet: &[u8], question: &Question) -> bool {
+    wire::decode(packet, question).is_some()
+}
