@@ -285,3 +285,49 @@ fn the_examples_of_the_readme_print_what_it_shows() {
     }
     assert!(shown >= 3, "the README shows what the program prints");
 }
+
+#[test]
+fn the_installer_puts_program_manual_and_completions_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = Command::new(root().join("packaging/install.sh"))
+        .arg("--binary")
+        .arg(env!("CARGO_BIN_EXE_mailtrace"))
+        .args(["--prefix", "/usr"])
+        .env("DESTDIR", folder.path())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let usr = folder.path().join("usr");
+    for (file, holds) in [
+        (
+            "share/man/man1/mailtrace-explain.1",
+            ".TH mailtrace-explain 1",
+        ),
+        (
+            "share/man/man5/mailtrace-config.5",
+            ".TH mailtrace-config 5",
+        ),
+        (
+            "share/man/man7/mailtrace-causes.7",
+            ".TH mailtrace-causes 7",
+        ),
+        ("share/bash-completion/completions/mailtrace", "complete -F"),
+        ("share/zsh/site-functions/_mailtrace", "#compdef mailtrace"),
+        (
+            "share/fish/vendor_completions.d/mailtrace.fish",
+            "complete -c mailtrace",
+        ),
+    ] {
+        let text = fs::read_to_string(usr.join(file)).unwrap();
+        assert!(
+            text.contains(holds),
+            "{file}: {}",
+            text.lines().take(5).collect::<String>()
+        );
+    }
+    let version = Command::new(usr.join("bin/mailtrace"))
+        .arg("--version")
+        .output()
+        .unwrap();
+    assert!(version.stdout.starts_with(b"mailtrace "));
+}
