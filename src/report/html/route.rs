@@ -26,6 +26,7 @@ article + article { margin-top: 4rem; border-top: 3px double var(--line); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); }
+td[data-name="With"] { overflow-wrap: break-word; }
 .tight, .n, .error, .warning, .info { white-space: nowrap; overflow-wrap: normal; }
 th { color: var(--dim); font-weight: 600; }
 .n { text-align: right; }
@@ -46,7 +47,7 @@ pre { background: var(--soft); padding: .8rem; white-space: pre-wrap; font-size:
 
 /// The hash of [`STYLE`] (CSP level 2 §4.2.5): the page's own style is allowed by it, and nothing
 /// that somebody brings into the page is.
-const STYLE_HASH: &str = "sha256-kcMnEJijOASgPF+Tou4oNyhNWKgsWSULwWAhjPQ3eY4=";
+const STYLE_HASH: &str = "sha256-vToaEU8N52OJKOVj96Ovyrkz4km3JWpRpKavYSFRnHE=";
 
 /// The frame of the page up to its style.
 fn head(out: &mut String) {
