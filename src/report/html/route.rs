@@ -26,7 +26,7 @@ article + article { margin-top: 4rem; border-top: 3px double var(--line); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); }
-td[data-name="With"] { overflow-wrap: break-word; }
+.hops td { overflow-wrap: break-word; }
 .tight, .n, .error, .warning, .info { white-space: nowrap; overflow-wrap: normal; }
 th { color: var(--dim); font-weight: 600; }
 .n { text-align: right; }
@@ -47,7 +47,7 @@ pre { background: var(--soft); padding: .8rem; white-space: pre-wrap; font-size:
 
 /// The hash of [`STYLE`] (CSP level 2 §4.2.5): the page's own style is allowed by it, and nothing
 /// that somebody brings into the page is.
-const STYLE_HASH: &str = "sha256-vToaEU8N52OJKOVj96Ovyrkz4km3JWpRpKavYSFRnHE=";
+const STYLE_HASH: &str = "sha256-aqhLOoX2BUlWBN6wSUWke1OZdIidzE6QvQLaiPgWsTw=";
 
 /// The frame of the page up to its style.
 fn head(out: &mut String) {
@@ -170,7 +170,7 @@ fn picture(out: &mut String, way: &Route) {
     for (row, hop) in rows.iter().enumerate() {
         let y = row * ROW + 8;
         let by = hop.by.best_name().unwrap_or("?");
-        let label = host::cut(by, 24, "…");
+        let label = host::cut(by, 22, "…");
         put!(
             out,
             "<text x=\"0\" y=\"{}\">{}. {}</text>",
@@ -241,11 +241,13 @@ fn hops(out: &mut String, way: &Route) {
             v.map(|v| escape(v).into_owned())
                 .unwrap_or_else(|| "-".to_owned())
         };
-        let mut from = cell(hop.from.best_name().or(hop.from.login.as_deref()));
+        // Names may break behind their dots, and only where a label is too long within one.
+        let name = |v: Option<&str>| cell(v).replace('.', ".<wbr>");
+        let mut from = name(hop.from.best_name().or(hop.from.login.as_deref()));
         if let Some(ip) = hop.from.ip {
             put!(from, " <span class=\"dim\">[{ip}]</span>");
         }
-        let mut by = cell(hop.by.best_name());
+        let mut by = name(hop.by.best_name());
         if let Some(software) = &hop.by.software {
             put!(by, " <span class=\"dim\">{}</span>", escape(software));
         }
@@ -431,7 +433,7 @@ mod tests {
                 .split(' ')
                 .next()
                 .unwrap();
-            let own = "DOCTYPE html head meta title style body article h1 h2 p div table tr th td span svg text \
+            let own = "DOCTYPE html head meta title style body article h1 h2 p div table tr th td wbr span svg text \
                 line rect details summary pre";
             assert!(own.split_whitespace().any(|o| o == name), "{tag}");
             assert!(!tag.contains("onerror") && !tag.contains("src="), "{tag}");
