@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::check::desk::Known;
 use crate::check::options::Options;
+use crate::check::verdict::label;
 use crate::posture::dane::{self, Shown, State};
 use crate::posture::finding::{Finding, Notes, Severity};
 use crate::smtp::TlsMode;
@@ -37,7 +38,7 @@ pub(super) fn judge(server: &Server, options: &Options, notes: &mut Notes<'_>) {
         notes.list.push(Finding::new(
             bad,
             "no-starttls",
-            &server.host,
+            &label(server),
             "the server offers no encryption (STARTTLS): mail crosses the Internet in clear text",
             "The server's admin switches STARTTLS on.",
         ));
@@ -96,7 +97,7 @@ fn failed(server: &Server, error: &str, strict: bool, notes: &mut Notes<'_>) {
 }
 
 fn certificate(server: &Server, opinion: &Opinion, strict: bool, notes: &mut Notes<'_>) {
-    let host = &server.host;
+    let (host, label) = (&server.host, label(server));
     let mut add = |severity, code, text: String| {
         let severity = if strict && severity > Severity::Info {
             Severity::Error
@@ -105,7 +106,7 @@ fn certificate(server: &Server, opinion: &Opinion, strict: bool, notes: &mut Not
         };
         notes
             .list
-            .push(Finding::new(severity, code, host, text, POSTMASTER));
+            .push(Finding::new(severity, code, &label, text, POSTMASTER));
     };
     match opinion.dates {
         Dates::Expired(days) => add(

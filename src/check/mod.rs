@@ -5,14 +5,17 @@
 //! One [`Checker`] serves a whole list of targets: what it learned about a domain or a server is
 //! asked once, and however many targets lead there, a server sees one polite client.
 
+mod broken;
 mod capabilities;
 mod checkup;
 mod desk;
 mod domain;
 mod encryption;
 mod greeting;
+mod headline;
 mod options;
 mod ourselves;
+mod patience;
 mod politeness;
 mod recipients;
 mod relay;

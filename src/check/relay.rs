@@ -12,6 +12,8 @@ use crate::smtp::{Client, Command, Failure, Stage};
 
 /// Refusals after which a new conversation is begun, well below where servers slow down.
 const REFUSALS: usize = 5;
+/// Conversations that break before the test is given up.
+const ENOUGH: usize = 3;
 /// A name that is nobody's, for the stranger (RFC 2606).
 const STRANGER: &str = "relaytest@example.com";
 /// How long an answer to what should have been thrown away is waited for.
@@ -30,6 +32,7 @@ struct Trick {
 /// Tries all tricks; `domain` is one that the server is responsible for.
 pub(super) async fn relays(place: &Place, domain: &str, options: &Options, notes: &mut Notes<'_>) {
     let mut taken = Vec::new();
+    let mut broke = 0;
     let mut client: Option<Client> = None;
     let mut refused = 0;
     let everything = takes(
@@ -48,10 +51,24 @@ pub(super) async fn relays(place: &Place, domain: &str, options: &Options, notes
             Ok(true) if trick.local_look && !matches!(everything, Ok(false)) => {}
             Ok(true) => taken.push(trick.name),
             Ok(false) => refused += 1,
-            Err(_) => client = None,
+            Err(_) => {
+                client = None;
+                broke += 1;
+                if broke == ENOUGH {
+                    break;
+                }
+            }
         }
     }
     hang_up(&mut client).await;
+    if taken.is_empty() && broke > 0 {
+        notes.warning(
+            "relay-unknown",
+            "whether it relays for strangers could not be found out: the conversation broke again and again",
+            "Try again later; some servers hang up on who tries.",
+        );
+        return;
+    }
     if taken.is_empty() {
         notes.info(
             "no-relay",

@@ -16,9 +16,10 @@ use crate::check::desk::Desk;
 use crate::check::greeting::Place;
 use crate::check::options::Options;
 use crate::check::ourselves::{self, Question};
+use crate::check::patience::hint;
 use crate::check::politeness::Politeness;
 use crate::check::target::{Kind, Target};
-use crate::check::{capabilities, domain, encryption, relay, sts, verdict};
+use crate::check::{broken, capabilities, domain, encryption, relay, sts, verdict};
 use crate::dns::{Data, Kind as Ask, Lookup, Name};
 use crate::posture::finding::{Finding, Notes, Severity};
 use crate::posture::{Asker, tls_rpt};
@@ -132,7 +133,8 @@ impl<L: Lookup> Checker<L> {
             let cell = remembered(&self.ourselves, question.clone(), Arc::default);
             let said =
                 cell.get_or_init(|| ourselves::explain(self.asker(), &question, &self.options));
-            checkup.findings.extend(said.await.iter().cloned());
+            // Before the others of their weight: they are what the refusal is about.
+            checkup.findings.splice(..0, said.await.iter().cloned());
         }
         checkup.took = started.elapsed();
         let elsewhere = self.options.server.is_some();
@@ -338,7 +340,7 @@ impl<L: Lookup> Checker<L> {
         for server in &checkup.servers {
             let findings = &mut checkup.findings;
             findings.extend(server.findings.iter().cloned());
-            findings.extend(verdict::broken(server, works));
+            findings.extend(broken::broken(server, works));
             findings.extend(verdict::refusing(server, works));
             if let Some(probe) = server
                 .recipient
@@ -425,43 +427,6 @@ fn extensions(server: &Server) -> Extensions {
     })
 }
 
-/// How long a greylisting server wants us to wait: "in 300 seconds", "5 minutes", "00:05:00".
-fn hint(reply: &Reply) -> Option<Duration> {
-    let text = reply.text().to_ascii_lowercase();
-    let clock = text.split_whitespace().find_map(clock);
-    if clock.is_some() {
-        return clock;
-    }
-    let words: Vec<_> = text
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|w| !w.is_empty())
-        .collect();
-    words.windows(2).find_map(|pair| {
-        let [number, unit] = pair else { return None };
-        let number: u64 = number.parse().ok().filter(|n| *n <= 86_400)?;
-        match *unit {
-            "s" | "sec" | "secs" | "second" | "seconds" => Some(Duration::from_secs(number)),
-            "m" | "min" | "mins" | "minute" | "minutes" => Some(Duration::from_secs(number * 60)),
-            "h" | "hour" | "hours" => Some(Duration::from_secs(number * 3600)),
-            _ => None,
-        }
-    })
-}
-
-/// `00:05:00`, as milter-greylist writes it.
-fn clock(word: &str) -> Option<Duration> {
-    let word = word.trim_end_matches(['.', ',', ')']);
-    let mut parts = word.split(':').map(|part| {
-        let good = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
-        part.parse::<u64>().ok().filter(|_| good)
-    });
-    let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
-    parts
-        .next()
-        .is_none()
-        .then(|| Duration::from_secs(hours * 3600 + minutes * 60 + seconds))
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -502,29 +467,4 @@ async fn together<T>(futures: Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>)
         .into_iter()
         .filter_map(|(_, result)| result)
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_hint_of_a_greylisting_server_is_understood() {
-        let of = |text: &str| {
-            hint(&Reply {
-                code: 451,
-                lines: vec![text.to_string()],
-                flaws: Vec::new(),
-            })
-        };
-        let seconds = Duration::from_secs;
-        assert_eq!(
-            of("4.7.1 Greylisted, please come back in 5 seconds"),
-            Some(seconds(5))
-        );
-        assert_eq!(of("try again in 10 minutes."), Some(seconds(600)));
-        assert_eq!(of("4.7.1 come back in 00:05:00"), Some(seconds(300)));
-        assert_eq!(of("4.7.1 at 12:30 or 2001:db8::1"), None);
-        assert_eq!(of("4.7.1 try again later"), None);
-    }
 }

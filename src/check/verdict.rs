@@ -2,10 +2,10 @@
 
 use crate::bounce::cause::Cause;
 use crate::check::checkup::{Answer, Checkup, Outcome, Probe, Server, Verdict};
+use crate::check::headline::headline;
 use crate::check::words::{Words, words};
-use crate::dns::Failure as DnsFailure;
 use crate::posture::finding::{Finding, Notes, Severity};
-use crate::smtp::{Failure, Stage};
+use crate::smtp::Failure;
 
 /// Whether a cause is about us (our address, name, sender), not about the mailbox.
 pub(super) const fn is_about_us(cause: Cause) -> bool {
@@ -33,127 +33,6 @@ const fn is_ours_to_mend(cause: Cause) -> bool {
             | Cause::SenderRejected
             | Cause::AuthFailed
     )
-}
-
-/// The finding about a conversation that broke; `works` when another server of the domain does
-/// its work.
-pub(super) fn broken(server: &Server, works: bool) -> Option<Finding> {
-    let failure = server.failure.as_ref()?;
-    let ours = failure.is_ours();
-    let severity = match (ours, works) {
-        (true, true) => Severity::Info,
-        (false, true) => Severity::Warning,
-        (_, false) => Severity::Error,
-    };
-    let (code, advice) = reason(failure);
-    let text = sentence(failure, server);
-    Some(Finding::new(severity, code, &label(server), text, advice))
-}
-
-fn reason(failure: &Failure) -> (&'static str, &'static str) {
-    const ADMIN: &str = "Tell the server's postmaster by other means; senders keep the mail and try again for days.";
-    match failure {
-        Failure::Refused { .. } => (
-            "connection-refused",
-            "The server's admin starts the mail server or opens its firewall; senders keep the mail and try again for days.",
-        ),
-        Failure::NoWay { .. } => (
-            "no-route",
-            "Mend the network of this machine, or check from another one.",
-        ),
-        Failure::Timeout {
-            stage: Stage::Connect,
-            ..
-        } => (
-            "connection-timeout",
-            "A firewall drops the connection or the server is down. If other servers time out as well, your own provider blocks port 25.",
-        ),
-        Failure::Timeout { .. } => ("server-silent", ADMIN),
-        Failure::Closed { .. } => (
-            "connection-closed",
-            "Often a block of our address, a limit on connections, or a load balancer with nothing behind it.",
-        ),
-        Failure::Reset { .. } => (
-            "connection-reset",
-            "Often a block of our address, or a firewall on the way.",
-        ),
-        Failure::Foreign { .. } => (
-            "not-smtp",
-            "Wrong port, or the MX record points to a machine that is no mail server.",
-        ),
-        Failure::NoReply { .. } | Failure::Endless { .. } => ("protocol-broken", ADMIN),
-        Failure::Tls { .. } => ("tls-failed", "The server's admin mends its TLS."),
-        Failure::Unspeakable(_) => ("cannot-be-asked", "Check the address."),
-        Failure::System { .. } => ("connection-failed", ADMIN),
-    }
-}
-
-/// What happened, for people.
-fn sentence(failure: &Failure, server: &Server) -> String {
-    let at = format!("port {}", server.port);
-    match failure {
-        Failure::Refused { .. } => {
-            format!("{at} refuses the connection: nothing listens there, or a firewall rejects it")
-        }
-        Failure::NoWay { reason, .. } => format!("this machine cannot get there: {reason}"),
-        Failure::Timeout {
-            stage: Stage::Connect,
-            after,
-            ..
-        } => format!("no connection to {at} within {:.0} s", after.as_secs_f64()),
-        Failure::Timeout {
-            stage: Stage::Banner,
-            after,
-            received: 0,
-            ..
-        } => format!(
-            "takes the connection and says nothing for {:.0} s",
-            after.as_secs_f64()
-        ),
-        Failure::Timeout {
-            stage: Stage::Banner,
-            after,
-            ..
-        } => format!(
-            "does not finish its greeting within {:.0} s",
-            after.as_secs_f64()
-        ),
-        Failure::Timeout { stage, after, .. } => format!(
-            "gives no {} within {:.0} s",
-            stage.awaited(),
-            after.as_secs_f64()
-        ),
-        Failure::Closed {
-            stage: Stage::Banner,
-            ..
-        } => "takes the connection and closes it without a greeting".to_string(),
-        Failure::Closed { stage, .. } => {
-            format!("closes the connection in place of an {}", stage.awaited())
-        }
-        Failure::Reset {
-            stage: Stage::Banner,
-            ..
-        } => "cuts the connection (reset) before any greeting".to_string(),
-        Failure::Reset { stage, .. } => format!(
-            "cuts the connection (reset) in place of an {}",
-            stage.awaited()
-        ),
-        Failure::Foreign { protocol, .. } => {
-            format!("is no mail server: {at} speaks {}", protocol.words())
-        }
-        Failure::NoReply { stage, .. } => format!(
-            "sends something that is no SMTP reply in place of an {}",
-            stage.awaited()
-        ),
-        Failure::Endless {
-            stage: Stage::Banner,
-            ..
-        } => "sends a greeting without an end".to_string(),
-        Failure::Endless { stage, .. } => format!("sends an {} without an end", stage.awaited()),
-        Failure::Tls { trouble, .. } => format!("TLS does not come about: {trouble}"),
-        Failure::Unspeakable(what) => what.to_string(),
-        Failure::System { reason, .. } => reason.clone(),
-    }
 }
 
 /// The name of a server in findings.
@@ -184,6 +63,7 @@ pub(super) fn refusing(server: &Server, works: bool) -> Option<Finding> {
     let Words {
         meaning, advice, ..
     } = words(judgement, None, &server.host);
+    let meaning = meaning.trim_end_matches('.');
     let text = format!("refuses us from the start: {meaning} ({reply})");
     Some(Finding::new(
         severity,
@@ -242,12 +122,12 @@ pub(super) fn recipient(server: &Server, probe: &Probe, meant: bool) -> Option<F
     } else {
         Severity::Error
     };
-    let where_ = if meant {
-        format!("{}: ", label(server))
-    } else {
-        String::new()
+    let host = label(server);
+    let meaning = meaning.trim_end_matches('.');
+    let text = match meant && !meaning.contains(&server.host) {
+        true => format!("{host}: {meaning} ({reply})"),
+        false => format!("{meaning} ({reply})"),
     };
-    let text = format!("{where_}{meaning} ({reply})");
     Some(Finding::new(severity, cause.id(), &subject, text, advice))
 }
 
@@ -412,174 +292,8 @@ const OF_THE_WAY: &[&str] = &[
 
 /// The probe of the first server that was met: senders go by preference, and a word of the best
 /// server is final.
-fn deciding(servers: &[Server]) -> Option<&Probe> {
+pub(super) fn deciding(servers: &[Server]) -> Option<&Probe> {
     let probes = || servers.iter().filter_map(|s| s.recipient.as_ref());
     let decided = probes().find(|p| matches!(p.outcome, Outcome::Accepted | Outcome::Rejected));
     decided.or_else(|| probes().find(|p| p.reply.is_some()))
-}
-
-fn headline(checkup: &Checkup, blocked: bool, elsewhere: bool) -> String {
-    let target = &checkup.target;
-    if blocked {
-        return format!(
-            "Mail to {target} could not be checked: your provider seems to block outgoing port 25"
-        );
-    }
-    if let Some(dns) = checkup.dns.as_ref().filter(|_| !elsewhere) {
-        match dns.failure {
-            Some(DnsFailure::NxDomain) => {
-                return format!(
-                    "Mail to {target} cannot arrive: the domain {} does not exist",
-                    dns.domain
-                );
-            }
-            Some(DnsFailure::NoData) => {
-                return format!(
-                    "Mail to {target} cannot arrive: {} has no mail server and no address",
-                    dns.domain
-                );
-            }
-            Some(failure) => {
-                return format!(
-                    "Mail to {target} could not be checked: the DNS of {}: {failure}",
-                    dns.domain
-                );
-            }
-            None => {}
-        }
-        if dns.null_mx && dns.mx.is_empty() {
-            return format!(
-                "Mail to {target} cannot arrive: {} takes no mail, on purpose (null MX)",
-                dns.domain
-            );
-        }
-        if checkup.servers.is_empty() && dns.mx.iter().all(|m| m.addresses.is_empty()) {
-            return format!("Mail to {target} cannot arrive: its mail server has no address");
-        }
-        if checkup.servers.is_empty() {
-            return match checkup.worst() {
-                Some(Severity::Error) => {
-                    format!("The DNS of {target} has errors; no server was asked")
-                }
-                Some(Severity::Warning) => {
-                    format!(
-                        "The DNS of {target} works, with something to mend; no server was asked"
-                    )
-                }
-                _ => format!("The DNS of {target} is in order; no server was asked"),
-            };
-        }
-    }
-    servers_headline(checkup)
-}
-
-fn servers_headline(checkup: &Checkup) -> String {
-    let target = &checkup.target;
-    let servers = &checkup.servers;
-    let met = servers.iter().filter(|s| s.failure.is_none()).count();
-    if met == 0 {
-        let first = servers.iter().find_map(|s| Some((s, s.failure.as_ref()?)));
-        let Some((server, failure)) = first else {
-            return format!("{target} has no mail server that could be asked");
-        };
-        let what = sentence(failure, server);
-        let verb = if checkup.answer == Answer::Unknown {
-            "could not be checked"
-        } else {
-            "cannot arrive"
-        };
-        return format!("Mail to {target} {verb}: {} {what}", label(server));
-    }
-    let refusal = servers
-        .iter()
-        .find_map(|s| s.refusal.as_ref().map(|r| (s, r)));
-    let probe = deciding(servers).filter(|_| checkup.kind == "address");
-    if let Some(probe) = probe
-        && let Some(text) = recipient_headline(checkup, probe)
-    {
-        return text;
-    }
-    if let Some((server, (reply, judgement))) = refusal.filter(|_| {
-        servers
-            .iter()
-            .all(|s| s.refusal.is_some() || s.failure.is_some())
-    }) {
-        let title = words(judgement, None, &server.host).title;
-        let verb = if reply.is_transient() {
-            "would have to wait"
-        } else {
-            "would be refused"
-        };
-        return format!(
-            "Mail to {target} {verb}: {title} ({}: {})",
-            label(server),
-            codes(reply)
-        );
-    }
-    let count = |severity| {
-        checkup
-            .findings
-            .iter()
-            .filter(|f| f.severity == severity)
-            .count()
-    };
-    match (
-        checkup.verdict,
-        count(Severity::Error),
-        count(Severity::Warning),
-    ) {
-        (Verdict::Ok, ..) => format!("{target} takes mail, nothing is wrong"),
-        (Verdict::Warnings, _, 1) => format!("{target} takes mail, with one thing to mend"),
-        (Verdict::Warnings, _, n) => format!("{target} takes mail, with {n} things to mend"),
-        (_, 1, _) => format!("{target} has a problem: {}", first_error(checkup)),
-        (_, n, _) => format!(
-            "{target} has {n} problems, the first: {}",
-            first_error(checkup)
-        ),
-    }
-}
-
-fn first_error(checkup: &Checkup) -> String {
-    let first = checkup.findings.first();
-    first.map_or(String::new(), |f| format!("{}: {}", f.subject, f.text))
-}
-
-fn recipient_headline(checkup: &Checkup, probe: &Probe) -> Option<String> {
-    let target = &checkup.target;
-    let reply = probe.reply.as_ref()?;
-    let server = checkup
-        .servers
-        .iter()
-        .find(|s| s.recipient.as_ref() == Some(probe))?;
-    let said = format!("({}: {})", label(server), codes(reply));
-    let title = probe
-        .judgement
-        .as_ref()
-        .map(|j| words(j, Some(&probe.address), &server.host).title);
-    Some(match probe.outcome {
-        Outcome::Accepted if checkup.verdict == Verdict::Problems => return None,
-        Outcome::Accepted if probe.catch_all == Some(true) => {
-            format!("Mail to {target} would be taken, but this server takes every address {said}")
-        }
-        Outcome::Accepted => match probe.waited {
-            Some(waited) => format!(
-                "Mail to {target} would be taken, after {:.0} s of greylisting {said}",
-                waited.as_secs_f64()
-            ),
-            None => format!("Mail to {target} would be taken {said}"),
-        },
-        Outcome::Rejected => format!("Mail to {target} would be refused: {} {said}", title?),
-        Outcome::Deferred => format!("Mail to {target} would have to wait: {} {said}", title?),
-        Outcome::Unknown => format!(
-            "Whether {target} exists could not be asked: {} {said}",
-            title?
-        ),
-    })
-}
-
-fn codes(reply: &crate::smtp::Reply) -> String {
-    match reply.enhanced() {
-        Some(code) => format!("{} {code}", reply.code),
-        None => reply.code.to_string(),
-    }
 }

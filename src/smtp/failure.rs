@@ -51,6 +51,13 @@ impl Stage {
         }
     }
 
+    /// What we were waiting for, with its article.
+    pub fn awaited_one(self) -> String {
+        let what = self.awaited();
+        let article = if what.starts_with('a') { "an" } else { "a" };
+        format!("{article} {what}")
+    }
+
     /// What we were waiting for, in words.
     pub const fn awaited(self) -> &'static str {
         match self {

@@ -110,7 +110,13 @@ fn findings(page: &mut Page, what: &Checkup, detail: Detail) {
 /// With a capital at the start and a stop at the end.
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    let word = text.split(' ').next().unwrap_or_default();
+    // The name of a host is written as it is.
+    let is_name = word.trim_end_matches([':', ',']).contains(['.', ':', '@']);
+    let first = chars.next().map(|c| match is_name {
+        true => c.to_string(),
+        false => c.to_uppercase().to_string(),
+    });
     let end = if text.ends_with(['.', ')', '!', '?']) {
         ""
     } else {
