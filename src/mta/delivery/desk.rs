@@ -28,7 +28,7 @@ const HANDFUL: usize = 256;
 /// How long to wait before a notice that the disk did not take is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How long conversations that are going on may take to come to their end when we stop.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Where events go: what happened, the queue id, further words.
 pub type Log = Arc<dyn Fn(&str, Option<&str>, &[(&str, &str)]) + Send + Sync>;

@@ -23,7 +23,7 @@ const CONNECTIONS: usize = 64;
 /// How long a connection is kept for the next message.
 const LINGER: Duration = Duration::from_millis(800);
 /// How long the farewells may take when we stop.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A message for some of its recipients.
 struct Job {
