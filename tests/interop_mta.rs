@@ -465,7 +465,9 @@ const auth = { user: 'bob', pass: 'secret word' };
         .output()
         .unwrap();
     if !there.status.success() {
-        eprintln!("skipped: nodemailer is not there: install node-nodemailer, or set NODEMAILER to its folder");
+        eprintln!(
+            "skipped: nodemailer is not there: install node-nodemailer, or set NODEMAILER to its folder"
+        );
         return;
     }
     let message = house.message();

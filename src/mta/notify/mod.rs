@@ -117,8 +117,11 @@ impl Notice<'_> {
     fn is_global(&self) -> bool {
         let recipients = self.about.iter().filter_map(|(n, _)| self.recipient(*n));
         let ascii = |address: &Address| address.to_string().is_ascii();
+        let end = memchr::memmem::find(self.original, b"\r\n\r\n");
+        let header = self.original.get(..end.unwrap_or(self.original.len()));
         !recipients.map(|r| &r.address).all(ascii)
             || !self.envelope.sender.as_ref().is_none_or(ascii)
+            || (self.envelope.smtputf8 && !header.unwrap_or_default().is_ascii())
     }
 }
 

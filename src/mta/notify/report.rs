@@ -1,6 +1,7 @@
 //! The notice as a message: header, human part, fields for programs, what is returned.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Local};
@@ -13,6 +14,8 @@ use crate::mta::queue::{Fate, QueueId, State};
 
 /// Octets of a header section that are brought back.
 const LONGEST_HEADER: usize = 64 << 10;
+/// Octets of a line without its end (RFC 5322 section 2.1.1).
+const LONGEST_LINE: usize = 998;
 /// Where lines of fields are folded.
 const FOLD: usize = 76;
 
@@ -174,9 +177,18 @@ fn recipient(out: &mut String, notice: &Notice<'_>, n: usize, fate: &Fate, globa
         return;
     };
     if let Some((kind, address)) = &recipient.orcpt {
+        // RFC 6533 section 3: where only ASCII may stand, it is written with numbers.
+        let address = match global {
+            true => address.clone(),
+            false => in_ascii(address),
+        };
         fold(out, "Original-Recipient", &format!("{kind}; {address}"));
     }
-    let address = recipient.address.to_string();
+    let mut address = recipient.address.to_string();
+    if recipient.address.domain.is_none() {
+        // The bare postmaster is the one of this server.
+        address = format!("{address}@{}", notice.host);
+    }
     let kind = if global && !address.is_ascii() {
         "utf-8"
     } else {
@@ -190,11 +202,29 @@ fn recipient(out: &mut String, notice: &Notice<'_>, n: usize, fate: &Fate, globa
     };
     fold(out, "Status", &outcome.status.to_string());
     if let Some(host) = &outcome.host {
+        // RFC 3464 section 2.1.2: an address stands in brackets there.
+        let host = match host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(ip)) => format!("[{ip}]"),
+            Ok(IpAddr::V6(ip)) => format!("[IPv6:{ip}]"),
+            Err(_) => host.clone(),
+        };
         fold(out, "Remote-MTA", &format!("dns; {host}"));
     }
     match (&outcome.reply, &outcome.words) {
-        (Some(reply), _) => fold(out, "Diagnostic-Code", &format!("smtp; {reply}")),
+        (Some(reply), _) => {
+            let reply = if global {
+                reply.clone()
+            } else {
+                in_ascii(reply)
+            };
+            fold(out, "Diagnostic-Code", &format!("smtp; {reply}"));
+        }
         (None, Some(words)) if fate.state == State::Failed || fate.state == State::Waiting => {
+            let words = if global {
+                words.clone()
+            } else {
+                in_ascii(words)
+            };
             fold(out, "Diagnostic-Code", &format!("X-Mailtrace; {words}"));
         }
         _ => {}
@@ -203,6 +233,19 @@ fn recipient(out: &mut String, notice: &Notice<'_>, n: usize, fate: &Fate, globa
     if fate.state == State::Waiting {
         fold(out, "Will-Retry-Until", &date(notice.until));
     }
+}
+
+/// With numbers in place of what is not ASCII, as RFC 6533 section 3 writes it.
+fn in_ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            let _ = write!(out, "\\x{{{:X}}}", u32::from(c));
+        }
+    }
+    out
 }
 
 /// What is brought back, and of which type.
@@ -281,11 +324,17 @@ pub(super) fn date(at: SystemTime) -> String {
     DateTime::<Local>::from(at).to_rfc2822()
 }
 
-/// Line ends for the wire; no other control character comes through.
+/// Line ends for the wire; no other control character comes through, and no line is too long.
 fn crlf(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 32);
     for line in text.split('\n') {
+        let mut column = 0;
         for c in line.chars() {
+            column += c.len_utf8();
+            if column > LONGEST_LINE {
+                out.push_str("\r\n");
+                column = c.len_utf8();
+            }
             out.push(if c.is_control() && c != '\t' { '?' } else { c });
         }
         out.push_str("\r\n");

@@ -250,3 +250,65 @@ fn a_notice_about_a_notice_goes_to_the_postmaster_or_nowhere() {
     let (envelope, _) = write(&double, QueueId::of_micros(2)).unwrap();
     assert_eq!(envelope.recipients[0].address, postmaster);
 }
+
+#[test]
+fn what_is_for_programs_is_ascii_unless_the_mail_is_international() {
+    let mut mail = envelope(1);
+    mail.recipients[0].orcpt = Some(("utf-8".into(), "j\u{fc}@old.test".into()));
+    let fates = [fate(State::Failed, "5.1.1", "550 5.1.1 unbekannt: \u{fc}")];
+    let text = written(&notice(Kind::Failed, &mail, &fates, TEXT));
+    for line in [
+        "Content-Type: message/delivery-status",
+        "Original-Recipient: utf-8; j\\x{FC}@old.test",
+        "Diagnostic-Code: smtp; 550 5.1.1 unbekannt: \\x{FC}",
+        "Content-Type: message/rfc822",
+    ] {
+        assert!(text.contains(&format!("\r\n{line}\r\n")), "{line}: {text}");
+    }
+    mail.smtputf8 = true;
+    let original = "Subject: \u{fc}\r\n\r\nbody\r\n";
+    let text = written(&notice(Kind::Failed, &mail, &fates, original.as_bytes()));
+    for line in [
+        "Content-Type: message/global-delivery-status",
+        "Original-Recipient: utf-8; j\u{fc}@old.test",
+        "Content-Type: message/global",
+    ] {
+        assert!(text.contains(&format!("\r\n{line}\r\n")), "{line}: {text}");
+    }
+}
+
+#[test]
+fn the_postmaster_has_a_domain_and_an_address_of_a_server_brackets() {
+    let mut mail = envelope(1);
+    mail.recipients[0].address.local = "postmaster".into();
+    mail.recipients[0].address.domain = None;
+    for (host, told) in [
+        ("127.0.0.9", "dns; [127.0.0.9]"),
+        ("::1", "dns; [IPv6:::1]"),
+        ("[127.0.0.9]", "dns; [127.0.0.9]"),
+    ] {
+        let mut fates = [fate(State::Failed, "5.1.1", "550 5.1.1 no")];
+        fates[0].outcome.as_mut().unwrap().host = Some(host.into());
+        let text = written(&notice(Kind::Failed, &mail, &fates, TEXT));
+        assert!(text.contains("\r\nFinal-Recipient: rfc822; postmaster@mx.home.test\r\n"));
+        assert!(
+            text.contains(&format!("\r\nRemote-MTA: {told}\r\n")),
+            "{text}"
+        );
+        let explained = explain(text.as_bytes());
+        let remote = &explained[0].recipients[0].remote_mta;
+        assert!(remote.ip.is_some(), "{host}: {remote:?}");
+    }
+}
+
+#[test]
+fn a_reply_of_any_length_breaks_no_line() {
+    let mail = envelope(1);
+    let long = format!("550 5.1.1 {}", "\u{fc}".repeat(30_000));
+    for style in Style::ALL {
+        let fates = [fate(State::Failed, "5.1.1", &long)];
+        let mut notice = notice(Kind::Failed, &mail, &fates, TEXT);
+        notice.style = style;
+        written(&notice);
+    }
+}

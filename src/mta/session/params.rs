@@ -206,7 +206,7 @@ fn orcpt(text: &str) -> Result<(String, String), Reply> {
     Ok((kind.to_ascii_lowercase(), decoded.ok_or(BAD)?))
 }
 
-/// Decodes xtext (RFC 3461 section 4); what it stands for must be printable.
+/// Decodes xtext (RFC 3461 section 4); what it stands for must be printable ASCII.
 fn xtext(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut octets = text.bytes();
@@ -221,7 +221,7 @@ fn xtext(text: &str) -> Option<String> {
         }
     }
     let decoded = String::from_utf8(decoded).ok()?;
-    (!decoded.contains(char::is_control)).then_some(decoded)
+    (decoded.is_ascii() && !decoded.contains(char::is_control)).then_some(decoded)
 }
 
 /// The three forms of a utf-8 address (RFC 6533 section 3): `\x{HEX}`, plain UTF-8, and xtext.
@@ -309,6 +309,7 @@ mod tests {
             (" SMTPUTF8 SMTPUTF8", 501),
             (" RET=SOME", 501),
             (" ENVID=a+0D+0Ab", 501),
+            (" ENVID=a+C3+A9", 501),
             (" ENVID=a+0", 501),
             (" ENVID=a=b", 501),
             (" AUTH", 501),
