@@ -385,6 +385,11 @@ fn the_operator_sees_holds_tries_and_removes() {
         "{}",
         gone.stderr
     );
+    drop(server);
+    assert_eq!(
+        queue(dir.path(), &["flush"]).stdout,
+        "1 message to be tried as soon as the server runs\n"
+    );
     let nowhere = common::mailtrace(["queue", "list", "--spool", "/nonexistent"]).run();
     assert_eq!(nowhere.code, 2);
 }

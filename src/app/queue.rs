@@ -81,10 +81,10 @@ fn say(
     context: &Context,
 ) -> Result<Exit, String> {
     with(spool.as_deref(), |at| match order(at, what, ids) {
-        Ok(count) => {
+        Ok(done) => {
             let text = match context.settings.values.format {
-                Format::Json => json::queue::done(what, count),
-                _ => human::queue::done(what, count),
+                Format::Json => json::queue::done(what, done),
+                _ => human::queue::done(what, done),
             };
             Ok(Output::new().write_all(text.as_bytes()))
         }

@@ -72,19 +72,31 @@ pub enum OrderError {
     Server(io::Error),
 }
 
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// How many messages it concerned.
+    pub messages: usize,
+    /// Whether a server works in the spool; without one nothing is tried before the next start.
+    pub served: bool,
+}
+
 /// Carries an order out: by the server that works in the spool, else here. `ids` empty means all.
-/// Gives how many messages it concerned.
-pub fn order(spool: &Path, order: Order, ids: &[QueueId]) -> Result<usize, OrderError> {
+pub fn order(spool: &Path, order: Order, ids: &[QueueId]) -> Result<Done, OrderError> {
     match Queue::open(spool) {
         Ok(queue) => {
             let done = apply(&queue, order, ids, SystemTime::now()).map_err(OrderError::NoSuch);
             if queue.is_written() {
-                done
+                let served = false;
+                done.map(|messages| Done { messages, served })
             } else {
                 Err(OrderError::Full)
             }
         }
-        Err(OpenError::Locked { .. }) => ask(&spool.join(SOCKET), order, ids),
+        Err(OpenError::Locked { .. }) => {
+            let served = true;
+            ask(&spool.join(SOCKET), order, ids).map(|messages| Done { messages, served })
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -217,7 +229,9 @@ mod tests {
         let say = |what, ids: Vec<QueueId>| {
             let spool = spool.clone();
             tokio::task::spawn_blocking(move || {
-                order(&spool, what, &ids).map_err(|e| e.to_string())
+                order(&spool, what, &ids)
+                    .map(|done| done.messages)
+                    .map_err(|e| e.to_string())
             })
         };
         assert_eq!(say(Order::Hold, vec![ids[0]]).await.unwrap(), Ok(1));
@@ -231,9 +245,13 @@ mod tests {
         running.abort();
         assert!(running.await.is_err());
         drop(queue);
-        assert_eq!(order(&spool, Order::Release, &[]).unwrap(), 1);
+        let alone = |messages| Done {
+            messages,
+            served: false,
+        };
+        assert_eq!(order(&spool, Order::Release, &[]).unwrap(), alone(1));
         assert!(!look(&spool).unwrap()[0].held);
-        assert_eq!(order(&spool, Order::Remove, &[ids[0]]).unwrap(), 1);
+        assert_eq!(order(&spool, Order::Remove, &[ids[0]]).unwrap(), alone(1));
         assert!(look(&spool).unwrap().is_empty());
     }
 

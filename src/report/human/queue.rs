@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, Local};
 
-use crate::mta::queue::control::Order;
+use crate::mta::queue::control::{Done, Order};
 use crate::mta::queue::{Entry, State};
 use crate::report::page::Page;
 use crate::report::painter::{Painter, Style};
@@ -81,14 +81,15 @@ pub fn show(entry: &Entry, text: &[u8], paint: Painter) -> String {
 }
 
 /// What an order did.
-pub fn done(order: Order, count: usize) -> String {
+pub fn done(order: Order, done: Done) -> String {
     let did = match order {
-        Order::Flush => "being tried now",
+        Order::Flush if done.served => "being tried now",
+        Order::Flush => "to be tried as soon as the server runs",
         Order::Hold => "held",
         Order::Release => "released",
         Order::Remove => "removed",
     };
-    match count {
+    match done.messages {
         0 => "no message was concerned\n".to_string(),
         1 => format!("1 message {did}\n"),
         n => format!("{n} messages {did}\n"),

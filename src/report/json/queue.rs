@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use chrono::{DateTime, Local};
 
 use super::write::{Object, text};
-use crate::mta::queue::control::Order;
+use crate::mta::queue::control::{Done, Order};
 use crate::mta::queue::{Entry, Outcome, State};
 
 /// One line: a message as it stands, with its text when that is given.
@@ -55,13 +55,14 @@ pub fn entry(entry: &Entry, content: Option<&[u8]>) -> String {
 }
 
 /// One line: how many messages an order concerned.
-pub fn done(order: Order, count: usize) -> String {
+pub fn done(order: Order, done: Done) -> String {
     let mut out = String::new();
     let mut object = Object::new(&mut out);
     object
         .id("schema", Some("mailtrace/queue/1"))
         .id("order", Some(order.word()))
-        .number("messages", Some(count as u64));
+        .number("messages", Some(done.messages as u64))
+        .truth("served", Some(done.served));
     object.end();
     out.push('\n');
     out
