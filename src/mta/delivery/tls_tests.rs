@@ -1,6 +1,6 @@
 //! Encrypted and logged-in deliveries against played servers.
 
-use super::tests::{Office, TEXT, to, verbs};
+use super::tests::{Office, TEXT, heard_out, to};
 use super::*;
 use crate::dns::world::World;
 use crate::smtp::played::{Act, Played, Stage};
@@ -37,7 +37,7 @@ async fn deliver(stage: &Stage, change: impl FnOnce(&mut Relay)) -> (String, Opt
         format!("{} {}", one.status.unwrap(), one.cause.id())
     });
     office.close().await;
-    (verbs(stage), status)
+    (heard_out(stage).await, status)
 }
 
 #[tokio::test]
