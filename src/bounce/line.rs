@@ -16,7 +16,8 @@ const MAX_LINE: usize = 8 << 10;
 /// assert_eq!(what.recipients[0].cause.id(), "user-unknown");
 /// ```
 pub fn explain_line(line: &str) -> Explanation {
-    let line = line.trim();
+    let unfolded = reply::unfolded(line);
+    let line = unfolded.as_deref().unwrap_or(line).trim();
     let line = line
         .get(..line.floor_char_boundary(MAX_LINE))
         .unwrap_or(line);
@@ -73,6 +74,10 @@ pub fn explain_line(line: &str) -> Explanation {
             ..Explanation::default()
         };
     }
+    let report = match recipient.cause {
+        Cause::ChallengeResponse => Report::Challenge,
+        _ => report,
+    };
     Explanation {
         report,
         form: vec![Form::ReplyLine],
@@ -119,6 +124,37 @@ mod tests {
         );
         assert_eq!(one.address.as_deref(), Some("bob@example.net"));
         assert_eq!(one.reply_code, Some(550));
+    }
+
+    #[test]
+    fn qmail_writes_its_log_without_blanks() {
+        let line = "@4000 delivery 17: deferral: Connected_to_192.0.2.5_but_greeting_failed./Remote_host_said:_421_4.7.0_too_busy,_see_http://a.example/x/";
+        let what = explain_line(line);
+        let one = &what.recipients[0];
+        assert_eq!((what.report, one.reply_code), (Report::Delayed, Some(421)));
+        let said = one.diagnostic.as_deref().unwrap();
+        assert!(
+            said.contains("said: 421 4.7.0 too busy, see http://a.example/x"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn the_number_of_a_process_is_no_reply() {
+        let what = explain_line(
+            "Nov  3 09:30:08 relay sm-mta[559]: 5A: to=<a@b.example>, stat=User unknown",
+        );
+        assert_eq!(what.recipients[0].reply_code, None);
+        assert_eq!(what.recipients[0].cause, Cause::UserUnknown);
+    }
+
+    #[test]
+    fn a_request_to_confirm_is_a_challenge() {
+        let what = explain_line(
+            "550 5.7.1 Please confirm that you are a real person at https://c.example/1",
+        );
+        assert_eq!(what.report, Report::Challenge);
+        assert_eq!(what.recipients[0].cause, Cause::ChallengeResponse);
     }
 
     #[test]

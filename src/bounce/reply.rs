@@ -11,7 +11,10 @@ use crate::message::status::EnhancedCode;
 
 mod around;
 mod log;
+mod named;
+mod table;
 
+pub(crate) use log::unfolded;
 pub use log::{Logged, logged};
 
 /// A reply found in a text.
@@ -106,7 +109,7 @@ pub fn find(text: &str) -> Reply<'_> {
         command: place.command(),
         host,
         ip,
-        recipient: around::recipient(place.text, before),
+        recipient: named::recipient(place.text, before),
     }
 }
 
@@ -166,6 +169,13 @@ fn weigh(bytes: &[u8], at: usize) -> i32 {
     let before = bytes.get(..at).unwrap_or_default();
     let after = bytes.get(at + 3..).unwrap_or_default();
     let class = bytes.get(at).copied().unwrap_or(0);
+    // `sendmail[550]: …`: the number of a process.
+    if let [.., name, b'['] = before
+        && name.is_ascii_alphabetic()
+        && after.starts_with(b"]:")
+    {
+        return -1;
+    }
     let Some(front) = around::front(before) else {
         return -1;
     };

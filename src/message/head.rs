@@ -50,8 +50,19 @@ impl<'x> Head<'x> {
         Self::read(source, skip_lead(source)).0
     }
 
+    /// Reads a header that was copied into a text, where folded lines lose their indentation: a
+    /// line that is no field belongs to the field before it, when more fields come before the
+    /// next blank line.
+    pub(crate) fn copied(source: &'x [u8]) -> Self {
+        Self::cut(source, skip_lead(source), true).0
+    }
+
     /// Reads the header that starts at `start`; also gives where the body starts.
     pub(crate) fn read(source: &'x [u8], start: usize) -> (Self, usize) {
+        Self::cut(source, start, false)
+    }
+
+    fn cut(source: &'x [u8], start: usize, copied: bool) -> (Self, usize) {
         let mut spans: Vec<(usize, usize, usize)> = Vec::with_capacity(16);
         let mut at = start;
         let mut body = source.len();
@@ -70,6 +81,13 @@ impl<'x> Head<'x> {
             } else if let Some(name) = name_len(line) {
                 if spans.len() < MAX_FIELDS {
                     spans.push((at, name, at + line.len()));
+                }
+            } else if copied && fields_follow(source, next) {
+                // `Da?e: Mon` is what is left of a field.
+                let word = line.split(u8::is_ascii_whitespace).next();
+                let broken = word.is_some_and(|word| word.ends_with(b":"));
+                if let Some(last) = spans.last_mut().filter(|_| !broken) {
+                    last.2 = at + line.len();
                 }
             } else if !goes_on(source, next) {
                 // The blank line is missing: the body starts right here.
@@ -181,6 +199,25 @@ fn goes_on(source: &[u8], at: usize) -> bool {
     })
 }
 
+/// True when a field comes before the next blank line.
+fn fields_follow(source: &[u8], start: usize) -> bool {
+    /// The longest fields, signatures and seals, have some twenty lines.
+    const MAX_LINES: usize = 40;
+    let mut at = start;
+    for _ in 0..MAX_LINES {
+        match lines::raw_line(source, at) {
+            Some((line, next)) if !line.trim_ascii().is_empty() => {
+                if name_len(line).is_some() {
+                    return true;
+                }
+                at = next;
+            }
+            _ => return false,
+        }
+    }
+    false
+}
+
 /// Skips what may stand before a header: a byte order mark, blank lines, an mbox `From ` line.
 pub(crate) fn skip_lead(source: &[u8]) -> usize {
     let mut at = if source.starts_with(b"\xEF\xBB\xBF") {
@@ -271,6 +308,16 @@ mod tests {
         let (head, body) = Head::read(source, 0);
         assert_eq!(head.fields.len(), 2);
         assert!(source[body..].starts_with(b"Hello"));
+    }
+
+    #[test]
+    fn a_copied_header_has_lost_its_indentation() {
+        let source = b"Received: from a\nby b;\nMon\nSubject: x\nHello you,\n\nTo: no\n";
+        let head = Head::copied(source);
+        assert_eq!(head.get("Received").unwrap(), "from a by b; Mon");
+        assert_eq!(head.get("Subject").unwrap(), "x");
+        assert!(!head.has("To"));
+        assert_eq!(Head::parse(source).fields.len(), 1);
     }
 
     #[test]

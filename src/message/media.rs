@@ -222,7 +222,8 @@ pub(crate) fn kind(mime: &str) -> BlockKind {
             BlockKind::DispositionNotification
         }
         (_, "rfc822-headers" | "rfc822-header" | "global-headers") => BlockKind::MessageHead,
-        (_, "rfc822" | "global") | ("message", "news" | "") => BlockKind::Message,
+        // A fragment (RFC 2046 section 5.2.2) begins with the header of the whole.
+        (_, "rfc822" | "global") | ("message", "news" | "partial" | "") => BlockKind::Message,
         ("text", "html" | "x-amp-html") | ("application", "xhtml+xml") => BlockKind::Html,
         ("text", "calendar" | "css" | "javascript" | "vcard" | "x-vcard" | "directory") => {
             BlockKind::Attachment

@@ -296,12 +296,23 @@ impl<'a> Facts<'a> {
 /// the server of the recipient's domain", "after MAIL FROM") is the reporting server's frame; only
 /// when the reply says nothing of its own, of the whole.
 fn rule_of(text: &str, place: &Place<'_>, setting: &Setting<'_>) -> Option<&'static Rule> {
-    let said = said(text, place);
+    let text = without_farewell(text);
+    let said = without_farewell(said(text, place));
     let inner = rules::first(&fold(said), setting);
     if said.len() == text.len() || inner.is_some_and(|rule| rule.weight >= rules::GENERIC) {
         return inner;
     }
     rules::first(&fold(text), setting).or(inner)
+}
+
+/// qmail takes its leave from every server that refused: "Giving up on 192.0.2.1." is no reason.
+fn without_farewell(text: &str) -> &str {
+    let end = text.trim_end();
+    let words = end.rsplit_once(' ').map_or(end, |(words, _)| words);
+    words
+        .strip_suffix("Giving up on")
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(text)
 }
 
 /// Words of reporting servers after which the other server speaks (Postfix, IronPort).

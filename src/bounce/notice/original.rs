@@ -45,7 +45,7 @@ pub(super) fn head_in(text: &str, start: usize) -> Option<Head<'_>> {
             "cc",
         ];
         if name.len() < line.body.len() && known.iter().any(|k| k.eq_ignore_ascii_case(name)) {
-            let head = Head::parse(text.get(line.at..)?.as_bytes());
+            let head = Head::copied(text.get(line.at..)?.as_bytes());
             return (!head.fields.is_empty()).then_some(head);
         }
     }
@@ -56,6 +56,12 @@ pub(super) fn head_in(text: &str, start: usize) -> Option<Head<'_>> {
 /// notice.
 pub fn of_mail(layer: &Layer<'_>) -> Original {
     read(&layer.head)
+}
+
+/// True when there is enough of a header to call it one.
+pub(super) fn is_one(original: &Original) -> bool {
+    let named = original.message_id.is_some() || original.subject.is_some();
+    named || !original.to.is_empty() || original.hops > 0
 }
 
 /// What the header says.
@@ -69,18 +75,20 @@ pub(super) fn read(head: &Head<'_>) -> Original {
         let value = head.get(name)?;
         addresses::clean(&value).map(str::to_owned)
     };
+    let mut to: Vec<String> = Vec::new();
+    for field in head.all("To") {
+        // `"a@b" <a@b>` is one recipient.
+        for found in addresses::each(&field.value()) {
+            let known = to.iter().any(|t| t.eq_ignore_ascii_case(found.address));
+            if !known && to.len() < MAX_TO {
+                to.push(found.address.to_owned());
+            }
+        }
+    }
     Original {
         message_id: some("Message-ID"),
         from: address("From").or_else(|| some("From")),
-        to: head
-            .all("To")
-            .flat_map(|f| {
-                addresses::each(&f.value())
-                    .map(|a| a.address.to_owned())
-                    .collect::<Vec<_>>()
-            })
-            .take(MAX_TO)
-            .collect(),
+        to,
         subject: some("Subject"),
         date: head.get("Date").and_then(|d| dates::read(&d)),
         hops: u32::try_from(head.all("Received").count()).unwrap_or(u32::MAX),

@@ -5,7 +5,7 @@ use super::address;
 use super::draft::{MAX_RECIPIENTS, Words};
 use super::found::{Entry, MAX_PROSE, Strength};
 use super::marks;
-use super::page::{contains, offset, part, starts, tail};
+use super::page::{contains, lines, offset, part, starts, tail};
 use super::remote;
 use super::walk::Walk;
 
@@ -37,6 +37,7 @@ impl Walk<'_, '_> {
             entry.alias = Some(old);
             words = rest;
         }
+        words = without_advice(words);
         if words
             .bytes()
             .any(|b| b.is_ascii_alphanumeric() || b >= 0x80)
@@ -205,6 +206,37 @@ fn is_sender(text: &str, at: usize) -> bool {
                 .get(before.len() - w.len()..)
                 .is_some_and(|end| end.eq_ignore_ascii_case(w))
     })
+}
+
+/// Our own notices say first what it means and what to do about it, then who said what. Advice
+/// must not be weighed as if the other server had given it.
+fn without_advice(words: &str) -> &str {
+    let mut before = 0;
+    let mut found = None;
+    for line in lines(words, 0, words.len()) {
+        if line.body.ends_with(':') {
+            if line.body == "What this server found:" {
+                found = Some(line.end);
+            } else if line.body.starts_with("With ") {
+                found = Some(line.at);
+            } else if answered(part(words, before, line.end)) {
+                // The name of the server may have gone to the line before.
+                let whole = answered(line.body) && !line.body.starts_with('[');
+                found = Some(if whole { line.at } else { before });
+            }
+        }
+        before = line.at;
+    }
+    found
+        .map(|at| tail(words, at).trim())
+        .filter(|said| !said.is_empty())
+        .unwrap_or(words)
+}
+
+/// `mx.example.net [192.0.2.1] answered to RCPT TO:`
+fn answered(words: &str) -> bool {
+    let mut words = words.split_ascii_whitespace().skip(1);
+    words.any(|word| word == "answered") && words.next() == Some("to")
 }
 
 /// Who speaks in the words about a failure.

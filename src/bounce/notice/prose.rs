@@ -79,6 +79,7 @@ fn text(block: &Block<'_>, apart: bool, known: &Known, votes: &mut Votes, all: &
     let marks = Marks::scan(text);
     let mut end = cut::original_start(text, &marks, apart);
     marks.vote(end.saturating_add(200), votes);
+    let returned = end;
     if report::stands_in(text) {
         let read = report::read(text);
         let mut drafts = read.drafts;
@@ -100,7 +101,12 @@ fn text(block: &Block<'_>, apart: bool, known: &Known, votes: &mut Votes, all: &
     all.arrival = all.arrival.or_else(|| arrival(text, &marks, end));
     all.patience = all.patience.or_else(|| patience::read(text, &marks, end));
     if end < text.len() && all.original.is_none() {
-        all.original = original::head_in(text, end).map(|h| original::read(&h));
+        // A report in the midst of the text ends it, and the message comes behind the report.
+        all.original = [returned, end]
+            .into_iter()
+            .filter_map(|start| original::head_in(text, start))
+            .map(|head| original::read(&head))
+            .find(original::is_one);
     }
     let mut known = Cow::Borrowed(known);
     if let Some(from) = all.original.as_ref().and_then(|o| o.from.clone()) {

@@ -118,3 +118,25 @@ fn two_members_of_one_alias_keep_their_own_words() {
     );
     assert!(words(1).contains("no such mailbox"), "{}", words(1));
 }
+
+#[test]
+fn the_advice_of_our_own_notices_is_not_what_the_server_said() {
+    for said in [
+        "mx.example.org [192.0.2.1] answered to RCPT TO:",
+        "mx.example.org [192.0.2.1] answered to RCPT\n    TO:",
+        "mx.example.org\n    [192.0.2.1] answered to RCPT TO:",
+    ] {
+        let text = format!(
+            "From: MAILER-DAEMON@mx.example.net\nSubject: Your mail could not be delivered\n\n\
+             This is the mail server mx.example.net. Your message could not be delivered\nto the \
+             recipients below.\n\n<ann@example.org>\n    The mailbox is full.\n    - Try again \
+             in a day.\n    {said}\n        550 frobnication 17\n"
+        );
+        let notice = read(&open(text.as_bytes())).unwrap();
+        let quotes = &notice.statements[0].quotes;
+        assert_eq!(
+            quotes[0].text,
+            "mx.example.org [192.0.2.1] answered to RCPT TO: 550 frobnication 17"
+        );
+    }
+}

@@ -127,6 +127,7 @@ fn accept(layer: &Layer<'_>) -> Option<Accepted> {
     let mut original = head
         .as_ref()
         .map(original::read)
+        .filter(original::is_one)
         .or_else(|| prose.original.take())
         .unwrap_or_default();
     let report = merge::kind(&evidence, &prose, &machine.drafts);
@@ -134,7 +135,7 @@ fn accept(layer: &Layer<'_>) -> Option<Accepted> {
     merge::last_resort(&mut drafts, &known, &original);
     merge::quote_prose(&mut drafts, &prose.paragraphs);
     let report = merge::finish(report, &mut drafts, &prose, form);
-    if original.to.is_empty() && original.message_id.is_none() && original.subject.is_none() {
+    if !original::is_one(&original) {
         original = Original::default();
     }
     let arrival = machine.arrival.or(prose.arrival);

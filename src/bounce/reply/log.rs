@@ -28,6 +28,9 @@ pub struct Logged<'a> {
 
 /// Reads the facts of one line.
 pub fn logged(line: &str) -> Logged<'_> {
+    if let Some(logged) = super::table::read(line) {
+        return logged;
+    }
     let status = ["dsn=", "\"dsn\":", "\"status\":", "dsn: "]
         .iter()
         .find_map(|key| EnhancedCode::parse(value(line, key)?));
@@ -41,7 +44,8 @@ pub fn logged(line: &str) -> Logged<'_> {
     ]
     .iter()
     .find_map(|key| outcome(value(line, key)?))
-    .or_else(|| exim_action(line).map(|action| (action, false)));
+    .or_else(|| exim_action(line).map(|action| (action, false)))
+    .or_else(|| told(line).map(|action| (action, false)));
     let (host, ip) = relay(line).unwrap_or_default();
     let recipient = ["to=", "\"to\":", "\"recipient\":", "\"rcpt\":", "rcpt="]
         .iter()
@@ -53,7 +57,7 @@ pub fn logged(line: &str) -> Logged<'_> {
         ip,
         status,
         action: outcome.map(|(action, _)| action),
-        expired: matches!(outcome, Some((_, true))),
+        expired: matches!(outcome, Some((_, true))) || line.contains(TIMED_OUT),
         words: words(line),
     }
 }
@@ -93,6 +97,51 @@ fn outcome(word: &str) -> Option<(Action, bool)> {
         }
         _ => return None,
     })
+}
+
+/// Sendmail's last word: `stat=Cannot send message for 5 days`.
+const TIMED_OUT: &str = "stat=Cannot send message";
+
+/// What qmail and Haraka say became of a message.
+const TOLD: [(&str, Action); 9] = [
+    (TIMED_OUT, Action::Failed),
+    (": failure: ", Action::Failed),
+    (": deferral: ", Action::Delayed),
+    (": success: ", Action::Delivered),
+    ("[outbound] bounced", Action::Failed),
+    ("[outbound] temp fail", Action::Delayed),
+    ("[outbound] deferred", Action::Delayed),
+    ("[outbound] delivered ", Action::Delivered),
+    ("[core] deny ", Action::Failed),
+];
+
+fn told(line: &str) -> Option<Action> {
+    TOLD.iter()
+        .find(|(words, _)| line.contains(words))
+        .map(|(_, action)| *action)
+}
+
+/// The log of qmail-send writes blanks as `_` and line ends as `/`; `None` for other lines.
+pub(crate) fn unfolded(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("delivery ")?;
+    let (number, rest) = rest.split_once(": ")?;
+    let (_, words) = rest.split_once(": ")?;
+    let named = number.bytes().all(|b| b.is_ascii_digit()) && told(line).is_some();
+    let words = words.trim_end();
+    if !named || words.contains(' ') {
+        return None;
+    }
+    let lead = line.trim_end().strip_suffix(words)?;
+    let mut out = String::from(lead);
+    for word in words.split('_') {
+        // A link keeps its slashes.
+        match word.contains("://") {
+            true => out.push_str(word.trim_end_matches('/')),
+            false => out.extend(word.chars().map(|c| if c == '/' { ' ' } else { c })),
+        }
+        out.push(' ');
+    }
+    Some(out)
 }
 
 /// Exim marks what became of an address: `**` failed, `==` deferred, `=>` delivered.
@@ -135,20 +184,28 @@ fn exim_recipient(line: &str) -> Option<&str> {
     .filter(|a| a.contains('@'))
 }
 
-/// The server behind `relay=`: `mx.example.com[192.0.2.1]:25`, `mx.example.com. [192.0.2.1]`.
+/// The server behind `relay=`: `mx.example.com[192.0.2.1]:25`, `mx.example.com. [192.0.2.1]`,
+/// `"192.0.2.1 (mx.example.com)"`.
 fn relay(line: &str) -> Option<(Option<&str>, Option<IpAddr>)> {
-    let at = line
-        .find("relay=")
-        .map(|at| at + 6)
-        .or_else(|| line.find(" H=").map(|at| at + 3))?;
-    let rest = line.get(at..)?;
-    let end = rest.find(['[', ',', ' ']).unwrap_or(rest.len());
+    let key = ["relay=", " H=", " host="]
+        .iter()
+        .find_map(|key| Some(line.find(key)? + key.len()))?;
+    let rest = line.get(key..)?;
+    let rest = rest.strip_prefix('"').unwrap_or(rest);
+    let end = rest.find(['[', ',', ' ', '"', ';']).unwrap_or(rest.len());
     let host = rest.get(..end)?.trim_end_matches('.');
     let behind = rest.get(end..)?.trim_start();
+    // OpenSMTPD puts the address first.
+    if let Ok(ip) = host.parse() {
+        let name = behind.strip_prefix('(').and_then(|b| b.split_once(')'));
+        return Some((name.map(|(name, _)| name), Some(ip)));
+    }
     let ip = behind
         .strip_prefix('[')
         .and_then(|inside| inside.split_once(']'))
-        .and_then(|(ip, _)| ip.trim_start_matches("IPv6:").parse().ok());
+        .map(|(ip, _)| ip)
+        .or_else(|| value(line, "ip=").filter(|_| behind.starts_with("ip=")))
+        .and_then(|ip| ip.trim_start_matches("IPv6:").parse().ok());
     let host = (host.contains('.')).then_some(host);
     (host.is_some() || ip.is_some()).then_some((host, ip))
 }

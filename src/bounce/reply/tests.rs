@@ -102,3 +102,26 @@ fn what_stands_around_the_reply_is_read() {
         Some("bob@example.com")
     );
 }
+
+#[test]
+fn lines_of_the_logs_of_many_servers_tell_what_became_of_whom() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/notices/logs.tsv");
+    let all = std::fs::read_to_string(path).unwrap();
+    let mut wrong = Vec::new();
+    for row in all.lines().filter(|row| !row.starts_with('#')) {
+        let [report, cause, recipient, line] =
+            row.splitn(4, '\t').collect::<Vec<_>>().try_into().unwrap();
+        let what = crate::bounce::explain_line(line);
+        let one = what.recipients.first();
+        let found = (
+            what.report.id(),
+            one.map_or("none", |one| one.cause.id()),
+            one.and_then(|one| one.address.as_deref()).unwrap_or("none"),
+        );
+        let same = found.0 == report && (cause == "-" || found.1 == cause) && found.2 == recipient;
+        if !same {
+            wrong.push(format!("{row}\n   {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

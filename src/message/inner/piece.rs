@@ -88,6 +88,8 @@ pub(crate) fn unquote(text: &str, end: usize) -> Option<Piece> {
     }
     let mut piece = Piece::default();
     let mut last = None;
+    // Up to this line the lines are the rest of the quoted one before them.
+    let mut tail = 0;
     for (n, line) in lines.iter().enumerate() {
         if let Some(mark) = quote_mark(line.text) {
             // Between two runs of quoted lines somebody wrote an answer.
@@ -98,8 +100,9 @@ pub(crate) fn unquote(text: &str, end: usize) -> Option<Piece> {
             piece.plain(quoted, line.start + mark);
             piece.end_line();
             last = Some(n);
-        } else if last.is_some_and(|last| last + 1 == n) && wrapped(line.text, lines.get(n + 1)) {
-            // A program wrapped the quoted line and forgot the mark of the second half.
+            tail = n + 1 + wrapped(line.text, lines.get(n + 1..).unwrap_or_default());
+        } else if n < tail {
+            // A program wrapped the quoted line and forgot the mark of what it cut off.
             while piece.text.ends_with(['\n', ' ']) {
                 piece.text.pop();
             }
@@ -117,10 +120,40 @@ fn odd_mark(line: &str) -> bool {
     line.trim_start().starts_with('}') && line.trim().len() < 3
 }
 
-fn wrapped(text: &str, next: Option<&Line<'_>>) -> bool {
+/// How many of the lines behind a quoted one are the rest of it: cut off by a program that wraps
+/// long lines and forgets the mark.
+fn wrapped(quoted: &str, behind: &[Line<'_>]) -> usize {
+    /// The end of a line that was a little too long is short.
     const MAX_TAIL: usize = 40;
-    let text = text.trim();
-    !text.is_empty() && text.len() < MAX_TAIL && next.is_some_and(|l| quote_mark(l.text).is_some())
+    /// Programs wrap at 72 to 80 bytes: with the next word a line was longer than this.
+    const WIDTH: usize = 68;
+    /// A reply of a server has no more lines of this width.
+    const MOST: usize = 8;
+    let unmarked =
+        |line: &&Line<'_>| !line.text.trim().is_empty() && quote_mark(line.text).is_none();
+    let count = behind.iter().take(MOST).take_while(unmarked).count();
+    let Some(rest) = behind.get(..count) else {
+        return 0;
+    };
+    let [first, ..] = rest else {
+        return 0;
+    };
+    let follows = behind
+        .get(count)
+        .is_some_and(|l| quote_mark(l.text).is_some());
+    if count == 1 && follows && first.text.trim().len() < MAX_TAIL {
+        return 1;
+    }
+    // Every line but the last is full, and a sentence goes on: an answer begins with a capital.
+    let mut before = quoted;
+    let full = rest.iter().all(|line| {
+        let word = line.text.split_whitespace().next().unwrap_or_default();
+        let full = before.len() + 1 + word.len() > WIDTH;
+        before = line.text;
+        full
+    });
+    let goes_on = !first.text.trim_start().starts_with(char::is_uppercase);
+    if full && goes_on { count } else { 0 }
 }
 
 /// True when the first indented passage of `text` begins with a field of a header. Asked first,
@@ -229,6 +262,25 @@ mod tests {
             "> a\n> b\n>>> DATA\nlong line that was wrapped\nnext\n"
         );
         assert!(unquote("no quotation\n", 13).is_none());
+    }
+
+    #[test]
+    fn a_long_quoted_line_that_was_wrapped_without_marks_is_whole_again() {
+        let long = "> <a@b.example>: host mx.b.example[192.0.2.1] said: 550 5.7.1 refused since";
+        let more = "the address that it came from is on a list of addresses that send rubbish,";
+        for end in ["", "\n", "\n\nBye\n", "\n> next\n"] {
+            let mail = format!("{long}\n{more}\nsee our pages{end}");
+            let found = text(unquote(&mail, mail.len()));
+            let whole = format!("{} {more} see our pages\n", &long[2..]);
+            assert!(found.starts_with(&whole), "{found}");
+        }
+        for answer in ["What does it mean?", "short\nlines are no tail\nof it"] {
+            let mail = format!("{long}\n{answer}\n");
+            assert!(
+                !text(unquote(&mail, mail.len())).contains(answer),
+                "{answer}"
+            );
+        }
     }
 
     #[test]
