@@ -231,3 +231,37 @@ fn wrong_use_is_exit_2() {
         assert!(!outcome.stderr.is_empty());
     }
 }
+
+#[test]
+fn a_line_that_is_no_text_does_not_end_the_list() {
+    let resolver = names().to_string();
+    let list = b"closed.example\n\xff\xfe\n\0\nnowhere.example\n";
+    let args = [
+        "check",
+        "-",
+        "--json",
+        "--dns-only",
+        "--resolver",
+        &resolver,
+    ];
+    let outcome = mailtrace(args).stdin(list).run();
+    assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+    let targets = outcome.stdout.lines().map(|l| {
+        let line: serde_json::Value = serde_json::from_str(l).unwrap();
+        line["error"].is_null()
+    });
+    let targets: Vec<_> = targets.collect();
+    assert_eq!(targets, [true, false, false, true], "{}", outcome.stdout);
+}
+
+#[test]
+fn when_no_server_has_the_family_that_was_asked_for_nothing_is_claimed() {
+    let outcome = check(&["ann@good.example", "-6", "--json"]);
+    assert_eq!(outcome.code, 3, "{}", outcome.stdout);
+    let line = json(&outcome);
+    let headline = line["headline"].as_str().unwrap();
+    assert!(
+        headline.contains("could not be checked") && headline.contains("IPv6"),
+        "{headline}"
+    );
+}

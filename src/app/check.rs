@@ -155,7 +155,9 @@ fn texts(given: &[String]) -> impl futures_util::Stream<Item = String> + use<> {
         let (give, take) = mpsc::channel(AHEAD);
         // Reading blocks, so it has a thread of its own.
         std::thread::spawn(move || {
-            for line in io::stdin().lock().lines().map_while(Result::ok) {
+            // A line that is no text is no target, and the others are checked all the same.
+            for line in io::stdin().lock().split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line);
                 let line = line.trim();
                 let wanted = !line.is_empty() && !line.starts_with('#');
                 if wanted && give.blocking_send(line.to_string()).is_err() {

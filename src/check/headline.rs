@@ -2,6 +2,7 @@
 
 use crate::check::broken::sentence;
 use crate::check::checkup::{Answer, Checkup, Outcome, Probe, Verdict};
+use crate::check::run::NO_FAMILY;
 use crate::check::verdict::{deciding, label};
 use crate::check::words::words;
 use crate::dns::Failure as DnsFailure;
@@ -13,6 +14,15 @@ pub(super) fn headline(checkup: &Checkup, blocked: bool, elsewhere: bool) -> Str
     if blocked {
         return format!(
             "Mail to {target} could not be checked: your provider seems to block outgoing port 25"
+        );
+    }
+    // Nobody was asked, and one finding says why.
+    let mut nobody = checkup.findings.iter();
+    let nobody = nobody.find(|f| f.code == NO_FAMILY || f.code == "host-unknown");
+    if let (true, Some(why)) = (checkup.servers.is_empty(), nobody) {
+        return format!(
+            "Mail to {target} could not be checked: {}: {}",
+            why.subject, why.text
         );
     }
     if let Some(dns) = checkup.dns.as_ref().filter(|_| !elsewhere) {

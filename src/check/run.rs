@@ -31,6 +31,8 @@ const MOST_SERVERS: usize = 40;
 const MOST_ADDRESSES: usize = 4;
 /// Domains and servers that are remembered; beyond that, those that nobody is busy with go.
 const REMEMBERED: usize = 1024;
+/// The finding that nobody was asked because of `-4` or `-6`.
+pub(super) const NO_FAMILY: &str = "no-address-of-family";
 /// How often a greylisted address is asked about again.
 const RETRIES: usize = 4;
 /// How long to wait for a greylisting server that does not say how long.
@@ -182,6 +184,25 @@ impl<L: Lookup> Checker<L> {
                     authentic: mx.authentic && (dns.authentic || dns.implicit_mx),
                 }));
             }
+        }
+        let known = dns.is_some_and(|dns| dns.mx.iter().any(|mx| !mx.addresses.is_empty()));
+        if stops.is_empty() && known && self.options.server.is_none() {
+            let family = if self.options.families.v4 {
+                "IPv4"
+            } else {
+                "IPv6"
+            };
+            let text =
+                format!("no mail server has an {family} address, and others were not to be asked");
+            let subject = dns.map_or("", |dns| dns.domain.as_str());
+            let finding = Finding::new(
+                Severity::Warning,
+                NO_FAMILY,
+                subject,
+                text,
+                "Leave -4 or -6 out.",
+            );
+            findings.push(finding);
         }
         stops.truncate(MOST_SERVERS);
         let mut seen = HashSet::new();

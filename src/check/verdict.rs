@@ -3,6 +3,7 @@
 use crate::bounce::cause::Cause;
 use crate::check::checkup::{Answer, Checkup, Outcome, Probe, Server, Verdict};
 use crate::check::headline::headline;
+use crate::check::run::NO_FAMILY;
 use crate::check::words::{Words, words};
 use crate::posture::finding::{Finding, Notes, Severity};
 use crate::smtp::Failure;
@@ -246,21 +247,22 @@ pub(super) fn conclude(checkup: &mut Checkup, blocked: bool, elsewhere: bool) {
             .iter()
             .all(|s| s.failure.as_ref().is_some_and(Failure::is_ours));
     let lost = met.is_empty() && !servers.is_empty();
+    let nobody = checkup.findings.iter().any(|f| f.code == NO_FAMILY);
     let told = deciding(servers);
     let worst = checkup.worst();
 
-    checkup.answer = if dns_failed.is_some_and(|f| !f.is_answer()) || unanswered || ours || blocked
-    {
-        Answer::Unknown
-    } else if worst == Some(Severity::Error) || lost {
-        Answer::No
-    } else {
-        match told.map(|probe| probe.outcome) {
-            Some(Outcome::Deferred) => Answer::Unknown,
-            _ if met.iter().any(|s| s.refusal.is_none()) || servers.is_empty() => Answer::Yes,
-            _ => Answer::Unknown,
-        }
-    };
+    checkup.answer =
+        if dns_failed.is_some_and(|f| !f.is_answer()) || unanswered || ours || blocked || nobody {
+            Answer::Unknown
+        } else if worst == Some(Severity::Error) || lost {
+            Answer::No
+        } else {
+            match told.map(|probe| probe.outcome) {
+                Some(Outcome::Deferred) => Answer::Unknown,
+                _ if met.iter().any(|s| s.refusal.is_none()) || servers.is_empty() => Answer::Yes,
+                _ => Answer::Unknown,
+            }
+        };
     checkup.verdict = if lost || blocked || unanswered || dns_failed.is_some_and(|f| !f.is_answer())
     {
         Verdict::Unreachable

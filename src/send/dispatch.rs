@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::bounce::cause::Cause;
-use crate::bounce::explanation::Recipient;
 use crate::dns::{Lookup, Patience};
 use crate::mta::delivery::exchange::{self, Target};
 use crate::smtp::{Families, Host};
@@ -126,7 +125,7 @@ async fn send(
 ) {
     let places = match places(way, group, lookup).await {
         Ok(places) => places,
-        Err(why) => return nowhere(round, letter, &why),
+        Err((why, lasting)) => return nowhere(round, letter, &why, lasting),
     };
     let mut pauses = PAUSES.iter().copied().chain(std::iter::repeat(30));
     let started = Instant::now();
@@ -215,7 +214,7 @@ fn conclude(round: &mut Round, mut done: Vec<Handed>, started: Instant) {
 }
 
 /// There is no server to ask.
-fn nowhere(round: &mut Round, letter: &Letter, why: &str) {
+fn nowhere(round: &mut Round, letter: &Letter, why: &str, lasting: bool) {
     let mut handed = Handed::nowhere(letter);
     handed.gave_up = Some(why.to_string());
     for fate in &mut handed.fates {
@@ -224,17 +223,26 @@ fn nowhere(round: &mut Round, letter: &Letter, why: &str) {
     round.note("no-server", why);
     let mut part = Round::default();
     part.take(handed);
-    // What the DNS says for sure is as final as a refusal.
-    let sure = |one: &Recipient| matches!(one.cause, Cause::DomainUnknown | Cause::NoMailService);
-    round.outcome = if part.recipients.iter().any(sure) {
-        Outcome::Rejected
-    } else {
-        Outcome::Failed
+    // What the DNS says for sure is as final as a refusal; what was not found now may be later.
+    round.outcome = match lasting {
+        true => Outcome::Rejected,
+        false => Outcome::Failed,
     };
+    for one in &mut part.recipients {
+        one.permanent = Some(lasting);
+        if one.cause == Cause::Unknown {
+            one.cause = Cause::DnsFailure;
+        }
+    }
     round.recipients = part.recipients;
 }
 
-async fn places(way: &Way, group: &Group, lookup: &impl Lookup) -> Result<Vec<Place>, String> {
+/// The servers to try; the error says why there are none, and whether that will stay so.
+async fn places(
+    way: &Way,
+    group: &Group,
+    lookup: &impl Lookup,
+) -> Result<Vec<Place>, (String, bool)> {
     if let Some(path) = &way.socket {
         return Ok(vec![Place {
             host: path.display().to_string(),
@@ -262,7 +270,7 @@ async fn places(way: &Way, group: &Group, lookup: &impl Lookup) -> Result<Vec<Pl
             (found, way.port)
         }
     };
-    let targets = targets.map_err(|no| no.words)?;
+    let targets = targets.map_err(|no| (no.words, no.status.class == 5))?;
     let fits = |ip: &IpAddr| {
         if ip.is_ipv4() {
             way.families.v4
@@ -282,7 +290,8 @@ async fn places(way: &Way, group: &Group, lookup: &impl Lookup) -> Result<Vec<Pl
         })
         .collect();
     if places.is_empty() {
-        return Err("no server with an address of the family that was asked for".to_string());
+        let why = "no server with an address of the family that was asked for";
+        return Err((why.to_string(), false));
     }
     Ok(places)
 }

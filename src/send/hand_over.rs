@@ -190,7 +190,10 @@ impl Handed {
     pub fn may_try_next(&self) -> bool {
         let before = |stage: Stage| matches!(stage, Stage::Connect | Stage::Banner | Stage::Ehlo);
         let closing = |(stage, reply): &(Stage, Reply)| reply.code == 421 || before(*stage);
-        let sent = self.fates.iter().any(|f| f.uncertain || f.reply.is_some());
+        // The refusal of a server as a whole is everybody's fate, too, but no word about them.
+        let about = |f: &Fate| matches!(f.stage, Stage::Rcpt | Stage::Data | Stage::Dot);
+        let said = |f: &Fate| f.uncertain || about(f) && f.reply.is_some();
+        let sent = self.fates.iter().any(said);
         !sent && (self.failure.is_some() || self.refusal.as_ref().is_some_and(closing))
     }
 }
@@ -435,5 +438,44 @@ fn fate(to: &str, stage: Stage, reply: Reply) -> Fate {
         reply: Some(reply),
         broke: None,
         uncertain: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_server_is_tried_only_while_nothing_was_said_about_the_recipients() {
+        let letter = Letter {
+            from: String::new(),
+            to: vec!["a@x.test".to_string()],
+            ret: None,
+            envid: None,
+            notify: None,
+            needs: Needs::default(),
+            message: Vec::new(),
+        };
+        let after = |stage, code| {
+            let mut handed = Handed::nowhere(&letter);
+            handed.fates.clear();
+            let reply = Reply {
+                code,
+                lines: Vec::new(),
+                flaws: Vec::new(),
+            };
+            if stage == Stage::Rcpt {
+                handed.fates.push(fate("a@x.test", stage, reply));
+            } else {
+                handed.refusal = Some((stage, reply));
+            }
+            settle(&mut handed, &letter);
+            handed.may_try_next()
+        };
+        assert!(after(Stage::Banner, 421) && after(Stage::Banner, 554));
+        assert!(after(Stage::Ehlo, 550) && after(Stage::Mail, 421));
+        assert!(!after(Stage::Mail, 550) && !after(Stage::Mail, 451));
+        assert!(!after(Stage::Rcpt, 550) && !after(Stage::Rcpt, 451));
+        assert!(!after(Stage::Data, 421));
     }
 }

@@ -414,6 +414,12 @@ async fn series(
     } else {
         1
     };
+    if !near && count > 1 && std::io::stderr().is_terminal() {
+        let pause = MANNERS.as_secs();
+        complain(&format!(
+            "{pause} s between two messages: the server is not on this machine; Ctrl-C shows what there is"
+        ));
+    }
     let began = Instant::now();
     let mut series = Series {
         wanted: usize::try_from(count).unwrap_or(usize::MAX),

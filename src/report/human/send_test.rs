@@ -7,7 +7,7 @@ mod verdict;
 
 use std::time::Duration;
 
-use crate::bounce::advice::Audience;
+use crate::bounce::advice::{Audience, advise};
 use crate::bounce::explanation::{Explanation, Recipient, Report};
 use crate::report::human;
 use crate::report::human::explain::Detail;
@@ -178,8 +178,17 @@ fn evidence(what: &Round, look: Look) -> String {
         .recipients
         .iter()
         .filter(|one| one.reply_code.is_none_or(|code| code >= 400))
-        .map(|one| what.as_told(one))
+        .cloned()
         .collect();
+    // After an attempt of our own nobody keeps trying, and nobody gave up either.
+    let single = what.events.is_empty();
+    let (later, refused): (Vec<_>, Vec<_>) = refused
+        .into_iter()
+        .partition(|one| single && one.permanent == Some(false));
+    if !later.is_empty() && !what.is_uncertain() {
+        text.push('\n');
+        text.push_str(&put_off(&later, look));
+    }
     if !refused.is_empty() && !what.is_uncertain() {
         let notice = Explanation {
             report: if refused.iter().all(|one| one.permanent == Some(false)) {
@@ -205,6 +214,32 @@ fn evidence(what: &Round, look: Look) -> String {
         ));
     }
     text
+}
+
+/// Those who may be taken another time.
+fn put_off(all: &[Recipient], look: Look) -> String {
+    let mut page = Page::new(look.paint);
+    for one in all {
+        let advice = advise(one, look.audience);
+        let address = one.address.as_deref().unwrap_or_default();
+        page.glyph(Style::Passing, Glyph::Bang)
+            .put(Style::Plain, " ");
+        page.put(Style::Strong, address).put(Style::Plain, "   ");
+        page.put(Style::Passing, advice.title)
+            .put(Style::Plain, "   not now")
+            .end();
+        if let Some(said) = &one.diagnostic {
+            page.tab(2).wrap(Style::Dim, 2, said);
+        }
+    }
+    page.end();
+    page.tab(2).wrap(
+        Style::Plain,
+        2,
+        "This was one attempt, and nobody repeats it by himself. A mail server would try again \
+         for days; --wait 600 does so here for ten minutes.",
+    );
+    page.finish()
 }
 
 fn explained(notice: &Explanation, look: Look) -> String {

@@ -138,7 +138,11 @@ fn handed(what: &Round) -> (Style, Glyph, String) {
             Style::Passing,
             Glyph::Bang,
             format!(
-                "{host} has taken the message for {taken} of {} recipients.",
+                "{} taken the message for {taken} of {} recipients.",
+                match what.attempts.len() {
+                    1 => format!("{host} has"),
+                    _ => "The servers have".to_string(),
+                },
                 what.recipients.len()
             ),
         ),
