@@ -348,7 +348,7 @@ fn the_operator_sees_holds_tries_and_removes() {
         recipient["said"]
             .as_str()
             .unwrap()
-            .contains("refuses the connection")
+            .contains("connection refused")
     );
     assert_eq!(
         queue(dir.path(), &["flush"]).stdout,

@@ -66,7 +66,7 @@ async fn what_is_no_greeting_is_named_and_never_waited_for_in_vain() {
     assert!(
         silent
             .to_string()
-            .starts_with("greeting: nothing complete from 127.0.0.1")
+            .starts_with("conversation with 127.0.0.1")
     );
     let drip = greeted(Act::Drip("220 slow".repeat(40), Duration::from_millis(100))).await;
     assert!(

@@ -88,17 +88,19 @@ fn who(peer: &SocketAddr) -> String {
     }
 }
 
-/// A conversation that did not get as far as it was asked to.
+/// A conversation that did not get as far as it was asked to. The words also go into bounces, where
+/// other programs read them, so they hold the phrases of the trade: "connection refused", "timed
+/// out", "lost connection".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Nobody listens there, or a firewall says so.
-    #[error("{who} refuses the connection (nothing listens there, or a firewall rejects it)", who = who(.peer))]
+    #[error("{who}: connection refused (nothing listens there, or a firewall rejects it)", who = who(.peer))]
     Refused {
         /// The server.
         peer: SocketAddr,
     },
     /// This machine or its network has no way to the server.
-    #[error("no way to {who} from this machine ({reason})", who = who(.peer))]
+    #[error("connection to {who} not possible from this machine ({reason})", who = who(.peer))]
     NoWay {
         /// The server.
         peer: SocketAddr,
@@ -106,7 +108,7 @@ pub enum Failure {
         reason: &'static str,
     },
     /// The limit of the stage is over.
-    #[error("{}: nothing complete from {who} within {:.0} s", .stage.awaited(), .after.as_secs_f64(), who = who(.peer))]
+    #[error("conversation with {who} timed out: no complete {} within {:.0} s", .stage.awaited(), .after.as_secs_f64(), who = who(.peer))]
     Timeout {
         /// Where.
         stage: Stage,
@@ -118,7 +120,7 @@ pub enum Failure {
         received: usize,
     },
     /// The server closed the connection.
-    #[error("{}: {who} closed the connection", .stage.awaited(), who = who(.peer))]
+    #[error("lost connection with {who}: closed in place of {}", .stage.awaited_one(), who = who(.peer))]
     Closed {
         /// Where.
         stage: Stage,
@@ -126,7 +128,7 @@ pub enum Failure {
         peer: SocketAddr,
     },
     /// The server, or something on the way, cut the connection.
-    #[error("{}: {who} cut the connection (reset)", .stage.awaited(), who = who(.peer))]
+    #[error("lost connection with {who}: reset in place of {}", .stage.awaited_one(), who = who(.peer))]
     Reset {
         /// Where.
         stage: Stage,
