@@ -225,6 +225,12 @@ pub async fn hand_over(place: &Place, letter: &Letter, manner: &Manner) -> Hande
     // After a failure there is nobody to say goodbye to.
     client.quit().await;
     handed.steps.append(&mut client.transcript.exchanges);
+    // Who hung up before our farewell has broken nothing (RFC 5321 section 4.1.1.10 asks for it, and
+    // nobody misses it).
+    let unheard = |step: &Exchange| step.stage == Stage::Quit && step.reply.is_none();
+    if handed.steps.last().is_some_and(unheard) {
+        handed.steps.pop();
+    }
     match outcome {
         Ok(()) => {}
         Err(End::Refused(stage, reply)) => handed.refusal = Some((stage, reply)),
