@@ -35,19 +35,40 @@ struct Context {
     paint: Painter,
 }
 
+/// A complaint of clap in one line, as every other: what is wrong, what may have been meant, and
+/// where help is.
+fn wrong_use(text: &str) -> String {
+    let mut out = String::new();
+    for part in text.split("\n\n") {
+        let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
+        let part = part.strip_prefix("error: ").unwrap_or(&part);
+        if part.is_empty() || part.starts_with("Usage:") {
+            continue;
+        }
+        let part = match part.strip_prefix("For more information, try ") {
+            Some(help) => format!("try {}", help.trim_end_matches('.')),
+            None => part.replacen("tip: ", "", 1),
+        };
+        if !out.is_empty() {
+            out.push_str("; ");
+        }
+        out.push_str(&part);
+    }
+    out
+}
+
 /// Runs the program with these arguments (the first is its own name).
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers and go to standard output; the rest is wrong use.
-            let exit = if error.use_stderr() {
-                Exit::Unusable
-            } else {
-                Exit::Good
-            };
+            if error.use_stderr() {
+                complain(&wrong_use(&error.render().to_string()));
+                return Exit::Unusable;
+            }
             drop(error.print());
-            return exit;
+            return Exit::Good;
         }
     };
     let settings = Settings::load(cli.global.config.as_deref(), &cli.settings(), |name| {
@@ -97,5 +118,28 @@ fn usage(paint: Painter) -> Exit {
     match Output::new().write_all(human::usage(paint).as_bytes()) {
         Exit::Good => Exit::Unusable,
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_use_is_told_in_one_line() {
+        let told = |args: &[&str]| {
+            let args = std::iter::once("mailtrace").chain(args.iter().copied());
+            wrong_use(&Cli::try_parse_from(args).unwrap_err().render().to_string())
+        };
+        assert_eq!(
+            told(&["chekc"]),
+            "unrecognized subcommand 'chekc'; a similar subcommand exists: 'check'; try '--help'"
+        );
+        let port = told(&["check", "--port", "99999", "x.example"]);
+        assert_eq!(
+            port,
+            "invalid value '99999' for '--port <PORT>': 99999 is not in 1..=65535; try '--help'"
+        );
+        assert!(!told(&["completions", "tcsh"]).contains('\n'));
     }
 }

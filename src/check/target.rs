@@ -112,7 +112,7 @@ fn address(local: &str, domain: &str) -> Result<Kind, BadTarget> {
         let ip = host::literal(inner).ok_or_else(|| BadTarget::Name(domain.to_string()))?;
         return Ok(Kind::Literal(local.to_string(), ip));
     }
-    let name = Name::parse(domain).map_err(|_| BadTarget::Name(domain.to_string()))?;
+    let name = Name::of_host(domain).map_err(|_| BadTarget::Name(domain.to_string()))?;
     Ok(Kind::Address(local.to_string(), name))
 }
 

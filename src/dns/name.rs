@@ -24,6 +24,9 @@ pub enum BadName {
     /// The whole name has more than 253 characters.
     #[error("more than 253 characters")]
     TooLong,
+    /// No top-level domain is a number (RFC 3696 section 2): an address with a typing error.
+    #[error("an address that is none: it has four numbers up to 255")]
+    Number,
     /// A character that no host or domain name has.
     #[error("a character that does not belong in a domain name")]
     Character,
@@ -40,6 +43,16 @@ impl Name {
         idna::domain_to_ascii(text)
             .map_err(|_| BadName::Character)
             .and_then(Self::checked)
+    }
+
+    /// Reads the name of a host or domain, as opposed to a part of one: the last label is no number.
+    pub fn of_host(text: &str) -> Result<Self, BadName> {
+        let name = Self::parse(text)?;
+        let last = name.labels().last().unwrap_or_default();
+        if !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(BadName::Number);
+        }
+        Ok(name)
     }
 
     /// The root of the name tree.
@@ -143,6 +156,15 @@ impl fmt::Display for Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_with_a_typing_error_is_no_name() {
+        for text in ["999.1.2.3", "192.0.2", "192.0.2.1.5", "12"] {
+            assert_eq!(Name::of_host(text), Err(BadName::Number), "{text}");
+        }
+        assert!(Name::of_host("1.2.0.192.in-addr.arpa").is_ok());
+        assert!(Name::of_host("163.com").is_ok());
+    }
 
     #[test]
     fn names_are_lower_case_a_labels_without_the_final_dot() {

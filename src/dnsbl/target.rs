@@ -69,7 +69,7 @@ impl Target {
         if let Ok(ip) = host.parse() {
             return Some(Self::Address(ip));
         }
-        Name::parse(host)
+        Name::of_host(host)
             .ok()
             .filter(|name| name.labels().count() > 1)
             .map(Self::Name)

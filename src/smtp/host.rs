@@ -63,7 +63,7 @@ pub fn parse(text: &str) -> Result<(Host, Option<u16>), BadHost> {
     if let Ok(ip) = name.parse() {
         return Ok((Host::Ip(ip), port));
     }
-    let parsed = Name::parse(name).map_err(|_| BadHost::Name(text.to_string()))?;
+    let parsed = Name::of_host(name).map_err(|_| BadHost::Name(text.to_string()))?;
     Ok((Host::Name(parsed), port))
 }
 
