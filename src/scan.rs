@@ -105,14 +105,14 @@ impl Literals {
                 continue;
             };
             let end = start + usize::from(entry.len);
-            let (Some(first), Some(last)) = (text.get(start), text.get(end - 1)) else {
+            let Some(there @ [first, .., last]) = text.get(start..end) else {
                 continue;
             };
             if [first | 0x20, last | 0x20] != entry.ends {
                 continue;
             }
             let id = usize::from(entry.literal);
-            if let (Some(there), Some(word)) = (text.get(start..end), self.words.get(id))
+            if let Some(word) = self.words.get(id)
                 && same(there, word.as_bytes())
             {
                 found(id, start);

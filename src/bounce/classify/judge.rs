@@ -316,7 +316,16 @@ fn without_farewell(text: &str) -> &str {
 }
 
 /// Words of reporting servers after which the other server speaks (Postfix, IronPort).
-const FRAMES: [&str; 2] = [" said: ", " - Unknown address error "];
+/// Each with its rarest byte.
+const FRAMES: [(&str, usize); 2] = [(" said: ", 5), (" - Unknown address error ", 3)];
+
+/// What stands behind the frame, whose byte `rare` is looked for.
+fn behind<'a>(text: &'a str, frame: &str, rare: usize) -> Option<&'a str> {
+    let sign = *frame.as_bytes().get(rare)?;
+    memchr::memchr_iter(sign, text.as_bytes())
+        .filter_map(|at| text.get(at.checked_sub(rare)?..))
+        .find_map(|rest| rest.strip_prefix(frame))
+}
 
 /// True for X.0.0.
 fn says_nothing(code: EnhancedCode) -> bool {
@@ -329,8 +338,8 @@ fn said<'a>(text: &'a str, place: &Place<'a>) -> &'a str {
         Some(_) => place.said(),
         None => FRAMES
             .iter()
-            .find_map(|frame| text.split_once(frame))
-            .map_or(text, |(_, said)| said),
+            .find_map(|(frame, rare)| behind(text, frame, *rare))
+            .unwrap_or(text),
     };
     let end = memchr::memmem::rfind(said.as_bytes(), b" (in reply to ").unwrap_or(said.len());
     said.get(..end).unwrap_or(said)

@@ -101,7 +101,9 @@ impl<'a> Walk<'a, '_> {
         if self.in_transcript && self.told_in_transcript(line) {
             return;
         }
-        if self.recipient(line) || self.label(line) || self.verdict(line) {
+        let named = memchr::memchr(b'@', body.as_bytes()).is_some();
+        let told = self.recipient(line, named) || self.label(line) || named && self.verdict(line);
+        if told {
             self.before = body;
             return;
         }
@@ -114,7 +116,7 @@ impl<'a> Walk<'a, '_> {
         self.close();
         let body = line.body;
         // The dashes may belong to an item: `--  user@example.org`.
-        if self.recipient(line) {
+        if self.recipient(line, memchr::memchr(b'@', body.as_bytes()).is_some()) {
             return;
         }
         self.in_transcript = contains(body, "transcript");
@@ -184,12 +186,12 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// A line that begins with an address.
-    fn recipient(&mut self, line: &Line<'a>) -> bool {
+    /// `named`: there is an `@` in it.
+    fn recipient(&mut self, line: &Line<'a>, named: bool) -> bool {
         let body = line.body;
         if self.out.entries.len() >= MAX_RECIPIENTS {
             return false;
         }
-        let named = memchr::memchr(b'@', body.as_bytes()).is_some();
         let Some(entry) = named.then(|| address::entry(body)).flatten() else {
             return self.local_part(line);
         };
@@ -370,7 +372,7 @@ impl<'a> Walk<'a, '_> {
         /// Longer labels are sentences.
         const MAX_LABEL: usize = 60;
         let body = line.body;
-        if self.out.entries.len() >= MAX_RECIPIENTS || !body.contains('@') {
+        if self.out.entries.len() >= MAX_RECIPIENTS {
             return false;
         }
         let Some((label, value)) = body.split_once(':').filter(|(l, _)| l.len() <= MAX_LABEL)

@@ -6,7 +6,7 @@ use crate::bounce::explanation::{
 };
 use crate::bounce::summary::Summary;
 
-use super::write::{Object, number, text};
+use super::write::{Object, number, text, words};
 
 /// The name of the shape.
 const SCHEMA: &str = "mailtrace/explain/1";
@@ -173,15 +173,15 @@ fn advice(object: &mut Object<'_>, one: &Recipient, audience: Audience) {
     let advice = advise(one, audience);
     object
         .id("who", Some(advice.who.id()))
-        .text("meaning", &advice.meaning)
-        .list("steps", &advice.steps, |out, step| text(out, step))
-        .text("title", advice.title)
-        .text("side", &advice.side);
+        .words("meaning", &advice.meaning)
+        .list("steps", &advice.steps, words)
+        .id("title", Some(advice.title))
+        .words("side", &advice.side);
     if let Some(admin) = &advice.admin {
         object.object("admin", |object| {
             object
-                .text("meaning", &admin.meaning)
-                .list("steps", &admin.steps, |out, step| text(out, step));
+                .words("meaning", &admin.meaning)
+                .list("steps", &admin.steps, words);
         });
     }
 }

@@ -1,5 +1,6 @@
 //! Writing JSON straight into a buffer: keys in the order of the shape, absent values as `null`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -33,6 +34,12 @@ impl<'b> Object<'b> {
     /// A text.
     pub fn text(&mut self, name: &str, value: &str) -> &mut Self {
         text(self.key(name), value);
+        self
+    }
+
+    /// Words of our own: what nothing was put into needs no escaping.
+    pub fn words(&mut self, name: &str, value: &Cow<'static, str>) -> &mut Self {
+        words(self.key(name), value);
         self
     }
 
@@ -141,6 +148,19 @@ pub fn number(out: &mut String, value: u64) {
     }
     let digit = u32::try_from(value % 10).unwrap_or_default();
     out.push(char::from_digit(digit, 10).unwrap_or('0'));
+}
+
+/// Writes words of our own, see [`Object::words`]. That the texts of the data are fit for it is
+/// proved where they are.
+pub fn words(out: &mut String, value: &Cow<'static, str>) {
+    match value {
+        Cow::Borrowed(ours) => {
+            out.push('"');
+            out.push_str(ours);
+            out.push('"');
+        }
+        Cow::Owned(filled) => text(out, filled),
+    }
 }
 
 /// Writes a text with its quotation marks. Beside what JSON asks for, everything that
