@@ -24,7 +24,7 @@ pub enum Transfer {
 impl Transfer {
     /// Reads the value of Content-Transfer-Encoding; anything unknown is the identity.
     pub(crate) fn parse(value: &str) -> Self {
-        let word = value.trim().trim_end_matches(';').trim_matches('"');
+        let word = lines::trim(value).trim_end_matches(';').trim_matches('"');
         if word.eq_ignore_ascii_case("quoted-printable") {
             Transfer::QuotedPrintable
         } else if word.eq_ignore_ascii_case("base64") {

@@ -70,7 +70,7 @@ pub fn groups(text: &str) -> Vec<Group<'_>> {
         };
         match (pair, group.fields.last_mut()) {
             (Some(pair), _) => group.fields.push(pair),
-            (None, Some(last)) => join(&mut last.value, line.text.trim()),
+            (None, Some(last)) => join(&mut last.value, lines::trim(line.text)),
             (None, None) => {}
         }
     }
@@ -96,11 +96,14 @@ fn pair(line: lines::Line<'_>) -> Option<Pair<'_>> {
     if value.starts_with("//") {
         return None;
     }
-    let trimmed = value.trim_start();
+    let blanks = value.bytes().take_while(|b| *b == b' ').count();
+    let rest = value.get(blanks..)?;
+    let begun = rest.bytes().next().is_some_and(|b| b.is_ascii_graphic());
+    let trimmed = if begun { rest } else { rest.trim_start() };
     let start = line.start + line.text.len() - trimmed.len();
     Some(Pair {
         name,
-        value: Cow::Borrowed(trimmed.trim_end()),
+        value: Cow::Borrowed(lines::trim(trimmed)),
         start,
     })
 }

@@ -244,7 +244,7 @@ pub(crate) fn skip_lead(source: &[u8]) -> usize {
 
 /// A field body on one line, encoded words undone.
 pub(crate) fn decoded(body: &str) -> Cow<'_, str> {
-    let trimmed = body.trim();
+    let trimmed = lines::trim(body);
     let folded = memchr::memchr2(b'\n', b'\r', trimmed.as_bytes()).is_some();
     let bytes = trimmed.as_bytes();
     let encoded = memchr::memchr_iter(b'=', bytes).any(|at| bytes.get(at + 1) == Some(&b'?'));

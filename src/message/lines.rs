@@ -63,6 +63,15 @@ pub(crate) fn count(end: u8, bytes: &[u8]) -> u32 {
     u32::try_from(memchr_iter(end, bytes).count()).unwrap_or(u32::MAX)
 }
 
+/// The same as [`str::trim`]: nearly all texts have nothing to take off, which one look at both
+/// ends tells.
+pub(crate) fn trim(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
+}
+
 /// `line` without the CRs and LF at its end.
 pub(crate) fn trim_end(mut line: &[u8]) -> &[u8] {
     while let [rest @ .., b'\r' | b'\n'] = line {

@@ -9,6 +9,7 @@ use mail_parser::{ContentType, HeaderValue};
 use crate::message::decode::Transfer;
 use crate::message::head::Head;
 use crate::message::layer::BlockKind;
+use crate::message::lines;
 
 /// A real Content-Type is under 1 kB; what is longer is an attack on the reader.
 const MAX_VALUE: usize = 4_096;
@@ -97,7 +98,7 @@ impl<'x> Media<'x> {
 
 /// The types that most parts have, written without any parameter.
 fn simple(body: &str) -> Option<&'static str> {
-    let body = body.trim();
+    let body = lines::trim(body);
     KNOWN
         .iter()
         .find(|known| body.eq_ignore_ascii_case(known))

@@ -2,6 +2,7 @@
 //! one word or one field alone never decides, a notice has several.
 
 use crate::message::layer::{Layer, Wrap};
+use crate::message::lines;
 
 use super::marks::{self, DELAY, DELIVERED, EXPIRED, FINAL, Votes};
 use super::page::{contains, starts};
@@ -43,7 +44,7 @@ impl Evidence {
             let Some(meaning) = meaning(&field.name) else {
                 continue;
             };
-            let body = field.body.trim();
+            let body = lines::trim(&field.body);
             match meaning {
                 Meaning::From => {
                     let value = field.value();

@@ -9,7 +9,7 @@ use chrono::{DateTime, FixedOffset};
 use crate::bounce::explanation::Action;
 use crate::message::fields::{self, Pair};
 use crate::message::status::EnhancedCode;
-use crate::message::{addresses, dates};
+use crate::message::{addresses, dates, lines};
 
 use super::Voice;
 use super::draft::{Draft, MAX_RECIPIENTS, Words};
@@ -219,7 +219,8 @@ fn reporter(value: &str) -> Option<String> {
 /// `rfc822; user@example.net`, also with the type doubled, in another case or left out.
 pub(super) fn recipient(value: &str) -> Option<String> {
     let (kind, address) = value.split_once(';').unwrap_or(("", value));
-    let address = strip(address.trim(), "rfc822;").unwrap_or(address.trim());
+    let address = lines::trim(address);
+    let address = strip(address, "rfc822;").unwrap_or(address);
     // A program or a file instead of a mailbox: `|exec procmail #joe`, `/var/mail/joe`.
     if address.trim_start_matches('"').starts_with(['|', '/']) {
         return None;
@@ -319,7 +320,7 @@ fn diagnostic(value: &str, at: usize) -> Option<Words> {
 }
 
 fn words(text: &str, at: usize, voice: Voice) -> Option<Words> {
-    let text = text.trim();
+    let text = lines::trim(text);
     (!text.is_empty()).then(|| Words::new(text, at, voice))
 }
 
