@@ -38,6 +38,10 @@ impl<'b> Object<'b> {
     }
 
     /// Words of our own: what nothing was put into needs no escaping.
+    #[expect(
+        clippy::ptr_arg,
+        reason = "borrowed words are ours, owned ones were filled"
+    )]
     pub fn words(&mut self, name: &str, value: &Cow<'static, str>) -> &mut Self {
         words(self.key(name), value);
         self
@@ -152,6 +156,10 @@ pub fn number(out: &mut String, value: u64) {
 
 /// Writes words of our own, see [`Object::words`]. That the texts of the data are fit for it is
 /// proved where they are.
+#[expect(
+    clippy::ptr_arg,
+    reason = "borrowed words are ours, owned ones were filled"
+)]
 pub fn words(out: &mut String, value: &Cow<'static, str>) {
     match value {
         Cow::Borrowed(ours) => {
