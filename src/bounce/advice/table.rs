@@ -79,3 +79,14 @@ pub(super) fn steps(speech: &Speech) -> &'static [Span] {
         .get(from..from + usize::from(speech.steps))
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_stand_in_json_as_they_are() {
+        let plain = |b: u8| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\';
+        assert!(TEXT.bytes().all(plain), "report/json writes them unescaped");
+    }
+}
