@@ -135,6 +135,30 @@ fn sigterm_lets_an_open_transaction_come_to_its_end_and_bids_the_others_good_bye
 }
 
 #[test]
+fn sigterm_does_not_wait_for_whoever_does_not_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = serve(dir.path(), &["--limit", "grace=500ms"]);
+    let mut stuck = [server.connect(), server.connect(), server.connect()];
+    for talk in &mut stuck {
+        for command in ["EHLO a", "MAIL FROM:<a@b.test>", "RCPT TO:<u@example.test>"] {
+            assert!(talk.say(command).starts_with("250"));
+        }
+    }
+    assert!(stuck[1].say("DATA").starts_with("354"));
+    assert!(stuck[2].say("BDAT 7\r\nab: c").starts_with("250"));
+    let begun = std::time::Instant::now();
+    server.signal("-TERM");
+    for talk in &mut stuck {
+        assert!(talk.reply().starts_with("421 4.3.2 "));
+    }
+    let (code, _) = server.end();
+    assert_eq!(code, 0);
+    // None of the clients has closed its side.
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    drop(stuck);
+}
+
+#[test]
 fn sigint_ends_it_too_and_a_second_one_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let server = serve(dir.path(), &[]);

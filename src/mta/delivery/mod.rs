@@ -2,6 +2,7 @@
 //! each recipient's attempt brought is noted before anything else happens; the sender is told by
 //! a notice that is queued before the message goes.
 
+mod approach;
 mod boxes;
 mod conclude;
 mod conversation;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::conversation::{Conversation, Manner, all};
+use super::approach::Manner;
+use super::conversation::{Conversation, all};
 use super::desk::{Desk, Work};
 use super::exchange::{self, NoTarget, Target};
 use super::outcome::status;

@@ -58,6 +58,19 @@ async fn what_fails_to_be_encrypted_goes_in_clear_unless_it_must_not() {
         "*connect* EHLO STARTTLS *connect* EHLO MAIL RCPT DATA . QUIT"
     );
     assert_eq!(status, None);
+    // Also when the server closes in place of an answer, or says no.
+    let stage = offering(Act::Close).start().await.unwrap();
+    let (heard, status) = deliver(&stage, |_| {}).await;
+    assert_eq!(
+        heard,
+        "*connect* EHLO STARTTLS *connect* EHLO MAIL RCPT DATA . QUIT"
+    );
+    assert_eq!(status, None);
+    let no = Act::Say("454 4.7.0 not now".into());
+    let stage = offering(no).start().await.unwrap();
+    let (heard, status) = deliver(&stage, |_| {}).await;
+    assert_eq!(heard, "*connect* EHLO STARTTLS MAIL RCPT DATA . QUIT");
+    assert_eq!(status, None);
     let stage = broken().start().await.unwrap();
     let (heard, status) = deliver(&stage, |relay| relay.tls = Tls::Required).await;
     assert!(!heard.contains("MAIL"), "{heard}");

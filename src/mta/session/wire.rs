@@ -24,6 +24,8 @@ const BLOCK: usize = 64 * 1024;
 const LINGER: usize = 1 << 20;
 /// How long that may take.
 const LINGER_TIME: Duration = Duration::from_secs(2);
+/// The same when the server is told to end.
+const LINGER_AT_END: Duration = Duration::from_millis(100);
 /// Capacity that the buffer of replies may keep.
 const KEPT: usize = 4096;
 
@@ -150,7 +152,12 @@ impl Wire {
         if !matches!(shut, Ok(Ok(()))) {
             return;
         }
-        let until = Instant::now() + LINGER_TIME;
+        // A server that is told to end does not wait for each client to notice.
+        let patience = |wire: &Self| match wire.heard {
+            Some(_) => LINGER_AT_END,
+            None => LINGER_TIME,
+        };
+        let mut until = Instant::now() + patience(&self);
         let mut thrown = 0;
         while thrown < LINGER {
             match self.fill(until).await {
@@ -158,7 +165,7 @@ impl Wire {
                     thrown += self.buffer.ahead().len();
                     self.buffer.clear();
                 }
-                Got::Closing => {}
+                Got::Closing => until = until.min(Instant::now() + patience(&self)),
                 Got::Gone | Got::Late => return,
             }
         }
