@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::tests::{Office, TEXT, heard_out, to, verbs};
+use super::office::{Office, TEXT, heard_out, to, verbs};
 use super::*;
 use crate::dns::world::World;
 use crate::mta::envelope::Body;

@@ -21,6 +21,8 @@ pub use settings::{BadRoute, Pattern, Relay, Settings, Tls};
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod office;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tls_tests;

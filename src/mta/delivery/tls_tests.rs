@@ -1,6 +1,6 @@
 //! Encrypted and logged-in deliveries against played servers.
 
-use super::tests::{Office, TEXT, heard_out, to};
+use super::office::{Office, TEXT, heard_out, to};
 use super::*;
 use crate::dns::world::World;
 use crate::smtp::played::{Act, Played, Stage};
