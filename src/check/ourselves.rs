@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::bounce::cause::Cause;
 use crate::check::domain::inner;
 use crate::check::options::Options;
+use crate::check::verdict::is_ours_to_mend;
 use crate::check::{Outcome, Server};
 use crate::dns::{Failure, Kind, Lookup, Name};
 use crate::posture::finding::{Finding, Notes};
@@ -34,15 +35,7 @@ impl Question {
         let refused = server.refusal.as_ref().map(|(reply, why)| (reply, why));
         let (reply, judgement) = refused.or(asked)?;
         let cause = judgement.cause;
-        matches!(
-            cause,
-            Cause::Dnsbl
-                | Cause::IpBlocked
-                | Cause::MissingReverseDns
-                | Cause::SenderRejected
-                | Cause::AuthFailed
-        )
-        .then(|| {
+        is_ours_to_mend(cause).then(|| {
             let named = named(reply, server.ip);
             // Behind a translation of addresses ours is not the one that the server sees.
             let ours = server

@@ -8,8 +8,9 @@ use crate::check::words::{Words, words};
 use crate::posture::finding::{Finding, Notes, Severity};
 use crate::smtp::Failure;
 
-/// Whether a cause is about us (our address, name, sender), not about the mailbox.
-pub(super) const fn is_about_us(cause: Cause) -> bool {
+/// Whether a cause is about who we are (our address, its name, our sender): it lasts until somebody
+/// on our side mends it, also when the server says "later".
+pub(super) const fn is_ours_to_mend(cause: Cause) -> bool {
     matches!(
         cause,
         Cause::Dnsbl
@@ -17,23 +18,16 @@ pub(super) const fn is_about_us(cause: Cause) -> bool {
             | Cause::MissingReverseDns
             | Cause::SenderRejected
             | Cause::AuthFailed
-            | Cause::RateLimited
-            | Cause::PolicyRejected
-            | Cause::ProtocolError
-            | Cause::SpamContent
     )
 }
 
-/// Whether the cause lasts until somebody on our side mends it, also when the server says "later".
-const fn is_ours_to_mend(cause: Cause) -> bool {
-    matches!(
-        cause,
-        Cause::Dnsbl
-            | Cause::IpBlocked
-            | Cause::MissingReverseDns
-            | Cause::SenderRejected
-            | Cause::AuthFailed
-    )
+/// Whether a cause is about us (who we are, or what we do), not about the mailbox.
+pub(super) const fn is_about_us(cause: Cause) -> bool {
+    is_ours_to_mend(cause)
+        || matches!(
+            cause,
+            Cause::RateLimited | Cause::PolicyRejected | Cause::ProtocolError | Cause::SpamContent
+        )
 }
 
 /// The name of a server in findings.
