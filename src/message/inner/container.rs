@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use chrono::DateTime;
+use chrono::{DateTime, Datelike};
 
 use crate::message::decode;
 use crate::message::head::{self, Field, Head};
@@ -90,7 +90,9 @@ impl Props {
             .find_map(|id| self.bytes(*id))?;
         let ticks = i64::from_le_bytes(time.get(..8)?.try_into().ok()?);
         let time = DateTime::from_timestamp(ticks / 10_000_000 - TO_1970, 0)?;
-        Some(time.to_rfc2822())
+        // RFC 5322 has four digits for a year, and chrono panics where they do not suffice; a
+        // FILETIME reaches to the year 30828.
+        (1..=9999).contains(&time.year()).then(|| time.to_rfc2822())
     }
 }
 

@@ -230,6 +230,21 @@ mod tests {
     }
 
     #[test]
+    fn a_time_beyond_the_calendar_of_mail_is_no_date() {
+        for ticks in [i64::MAX, i64::MIN, -1, 0] {
+            let mut properties = 1u32.to_le_bytes().to_vec();
+            properties.extend(kind::TIME.to_le_bytes());
+            properties.extend(id::SUBMIT_TIME.to_le_bytes());
+            properties.extend(ticks.to_le_bytes());
+            let bytes = stream(&[(attribute::PROPERTIES, &properties)]);
+            let layer = read(&bytes, 1).unwrap();
+            let date = layer.head.get("Date").map(|date| date.into_owned());
+            let wanted = (-1..=0).contains(&ticks);
+            assert_eq!(date.is_some(), wanted, "{ticks}: {date:?}");
+        }
+    }
+
+    #[test]
     fn body_and_attachment_are_read_in_their_code_page() {
         let bytes = stream(&[
             (attribute::CODE_PAGE, &1251u32.to_le_bytes()),
