@@ -196,7 +196,7 @@ fn edited(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     if !is_edited(case) {
         return;
     }
-    let text = "somebody edited this header after it was received (weekdays that do not fit the dates, or          masked names), so names and addresses may stand for others";
+    let text = "somebody edited this header after it was received (weekdays that do not fit the dates, or masked names), so names and addresses may stand for others";
     found.push(Finding::whole(
         Severity::Info,
         "edited",
