@@ -1,9 +1,11 @@
 //! Settings: the file, then the environment, then the flags; each value remembers where it came
 //! from. Every key is a row of [`KEYS`], so that file, environment and `mailtrace config` agree.
 
+mod choice;
 mod keys;
 mod lists;
 
+pub use choice::{Choice, Family, Format};
 pub use keys::{KEYS, Key};
 
 use std::net::SocketAddr;
@@ -13,128 +15,9 @@ use std::time::Duration;
 use crate::bounce::advice::Audience;
 use crate::dnsbl::source;
 use crate::report::painter::When;
-use crate::smtp::TlsMode;
-
-/// A value that is one of a few words.
-pub trait Choice: Copy + PartialEq + 'static {
-    /// Each word, what it means, and the value.
-    const ALL: &'static [(&'static str, &'static str, Self)];
-
-    /// The value of a word.
-    fn from_word(word: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(name, _, _)| *name == word)
-            .map(|&(_, _, value)| value)
-    }
-
-    /// The word of a value.
-    fn word(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(_, _, value)| *value == self)
-            .map_or("", |(name, _, _)| name)
-    }
-}
-
-/// The shape of the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people.
-    Human,
-    /// One JSON object per line.
-    Json,
-    /// The status line of a Nagios plugin (`dnsbl` only).
-    Nagios,
-    /// Metrics for Prometheus (`dnsbl` only).
-    Prometheus,
-}
-
-/// Which addresses are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the words say it")]
-pub enum Family {
-    Any,
-    V4,
-    V6,
-}
-
-impl Choice for Family {
-    const ALL: &'static [(&'static str, &'static str, Self)] = &[
-        ("any", "IPv4 and IPv6", Self::Any),
-        ("4", "IPv4 only", Self::V4),
-        ("6", "IPv6 only", Self::V6),
-    ];
-}
-
-impl Choice for TlsMode {
-    const ALL: &'static [(&'static str, &'static str, Self)] = &[
-        (
-            "auto",
-            "STARTTLS when it is offered, TLS first on port 465",
-            Self::Auto,
-        ),
-        (
-            "required",
-            "STARTTLS, with a certificate that is right",
-            Self::Required,
-        ),
-        ("implicit", "TLS from the first byte", Self::Implicit),
-        ("none", "No TLS", Self::None),
-    ];
-}
 
 /// How long may be waited for an answer, in seconds.
 pub const WAITS: std::ops::RangeInclusive<f64> = 0.01..=3600.0;
-
-impl Choice for Format {
-    const ALL: &'static [(&'static str, &'static str, Self)] = &[
-        ("human", "For people, as wide as the terminal", Self::Human),
-        ("json", "One JSON object per line, for scripts", Self::Json),
-        (
-            "nagios",
-            "A status line for Nagios and Icinga (dnsbl)",
-            Self::Nagios,
-        ),
-        (
-            "prometheus",
-            "Metrics for Prometheus' textfile collector (dnsbl)",
-            Self::Prometheus,
-        ),
-    ];
-}
-
-impl Choice for When {
-    const ALL: &'static [(&'static str, &'static str, Self)] = &[
-        (
-            "auto",
-            "On a terminal, unless NO_COLOR is set or TERM is dumb",
-            Self::Auto,
-        ),
-        ("always", "Always", Self::Always),
-        ("never", "Never", Self::Never),
-    ];
-}
-
-impl Choice for Audience {
-    const ALL: &'static [(&'static str, &'static str, Self)] = &[
-        (
-            "user",
-            "Plain words for the person who got the bounce",
-            Self::User,
-        ),
-        (
-            "admin",
-            "Technical words for the administrator of a mail server",
-            Self::Admin,
-        ),
-        (
-            "both",
-            "The person first, then the administrator",
-            Self::Both,
-        ),
-    ];
-}
 
 /// What the program goes by.
 #[derive(Debug, Clone, PartialEq)]
@@ -225,7 +108,7 @@ impl Origin {
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the message is the documentation")]
 pub enum Error {
-    #[error("{}: {why}; check the path given with --config", .path.display())]
+    #[error("{}: {why}; name another file with --config", .path.display())]
     Unreadable { path: PathBuf, why: String },
     #[error("{}: line {line} is not TOML ({why}); write key = \"value\"", .path.display())]
     NotToml {
@@ -303,7 +186,9 @@ impl Settings {
         if let Some(path) = settings.file.clone() {
             match std::fs::read_to_string(&path) {
                 Ok(text) => settings.read_file(&path, &text)?,
-                Err(_) if must_exist.is_none() => {}
+                // The usual file may be missing, or lie in a home that this user may not look into
+                // (a monitor that was started by root); one that is there and broken is told.
+                Err(error) if must_exist.is_none() && is_absence(&error) => {}
                 Err(error) => {
                     let why = crate::words::reason(&error);
                     return Err(Error::Unreadable { path, why });
@@ -345,17 +230,7 @@ impl Settings {
                     hint: near(name),
                 });
             };
-            let value = match value {
-                toml::Value::String(text) => text.clone(),
-                toml::Value::Array(words) => words
-                    .iter()
-                    .filter_map(toml::Value::as_str)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-                toml::Value::Integer(number) => number.to_string(),
-                toml::Value::Boolean(choice) => choice.to_string(),
-                other => format!("({})", other.type_str()),
-            };
+            let value = word(value);
             let place = || format!("{}: {}", path.display(), key.name);
             self.set(n, key, &value, Origin::File, place)?;
         }
@@ -425,6 +300,24 @@ fn usual_place(env: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
         .filter(|path| path.is_absolute())
         .or_else(|| Some(Path::new(&env("HOME").filter(|h| !h.is_empty())?).join(".config")))?;
     Some(base.join("mailtrace").join("config.toml"))
+}
+
+fn is_absence(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | NotADirectory | PermissionDenied)
+}
+
+/// The value of a key as the word that an environment variable would hold; what cannot be one is
+/// named by its type, which fits no key and so is complained of.
+fn word(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Array(words) => words.iter().map(word).collect::<Vec<_>>().join(", "),
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Float(number) => number.to_string(),
+        toml::Value::Boolean(choice) => choice.to_string(),
+        other => format!("({})", other.type_str()),
+    }
 }
 
 /// What may have been meant by an unknown key.
@@ -514,6 +407,39 @@ mod tests {
         );
         let error = Settings::load(Some(Path::new("/nonexistent/x")), &[], env).unwrap_err();
         assert!(error.to_string().contains("there is no such file"));
+    }
+
+    #[test]
+    fn a_fraction_and_a_list_are_values_of_toml() {
+        let settings = load(
+            "timeout = 2.5\nresolver = [\"192.0.2.1\", \"192.0.2.2:5353\"]\n",
+            &[],
+            &[],
+        );
+        let values = settings.unwrap().values;
+        assert_eq!(values.timeout, Some(Duration::from_millis(2500)));
+        assert_eq!(values.resolver.len(), 2);
+        // A number is no address, and a list of none of them is not "ask the system's".
+        let error = load("resolver = [53]\n", &[], &[]).unwrap_err().to_string();
+        assert!(error.contains("resolver: \"53\" does not fit"), "{error}");
+        let error = load("width = 1979-05-27\n", &[], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("width: \"(datetime)\" does not fit"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_usual_file_that_is_no_text_is_not_passed_over_in_silence() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join(".config/mailtrace");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("config.toml"), b"# f\xFCr\nwidth = 50\n").unwrap();
+        let env = |name: &str| (name == "HOME").then(|| home.path().display().to_string());
+        let error = Settings::load(None, &[], env).unwrap_err().to_string();
+        assert!(error.contains("this is not text"), "{error}");
     }
 
     #[test]
