@@ -5,7 +5,7 @@
 pub fn reason(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "you may not read this".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         std::io::ErrorKind::IsADirectory => "this is a folder".to_owned(),
         std::io::ErrorKind::InvalidData => "this is not text".to_owned(),
         _ => {
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_reason_is_a_sentence_without_the_number_of_the_system() {
         let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-        assert_eq!(reason(&denied), "you may not read this");
+        assert_eq!(reason(&denied), "permission denied");
         let full = std::io::Error::from_raw_os_error(28);
         assert_eq!(reason(&full), "no space left on device");
     }
