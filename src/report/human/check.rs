@@ -1,6 +1,7 @@
 //! `mailtrace check` for people: the verdict, the findings, the table of servers, and with `-v`
 //! every word that was said.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::check::{Answer, Checkup, Finding, Outcome, Server, Severity};
@@ -10,6 +11,8 @@ use crate::report::safe;
 use crate::report::table::Table;
 use crate::smtp::Stage;
 use crate::smtp::tls::trust::Dates;
+
+use super::finding;
 
 /// How much is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,22 +86,12 @@ fn findings(page: &mut Page, what: &Checkup, detail: Detail) {
         .map(|f| safe::width(&f.subject))
         .max()
         .unwrap_or(0);
-    let column = 10 + widest.min(WIDEST_SUBJECT) + 2;
-    for finding in shown {
-        let (style, word) = match finding.severity {
-            Severity::Error => (Style::Bad, "error"),
-            Severity::Warning => (Style::Passing, "warning"),
-            Severity::Info => (Style::Dim, "info"),
-        };
-        page.put(Style::Plain, " ").put(style, word).tab(10);
-        page.put(Style::Plain, &finding.subject);
-        if page.column() + 2 > column {
-            page.end();
-        }
-        page.tab(column)
-            .wrap(Style::Plain, column, &sentence(&finding.text));
-        if !finding.advice.is_empty() && finding.severity > Severity::Info {
-            page.tab(column).wrap(Style::Dim, column, &finding.advice);
+    let column = finding::PLACE + widest.min(WIDEST_SUBJECT) + 2;
+    for one in shown {
+        let column = finding::begin(page, one.severity, &one.subject, column);
+        page.wrap(Style::Plain, column, &sentence(&one.text));
+        if !one.advice.is_empty() && one.severity > Severity::Info {
+            page.tab(column).wrap(Style::Dim, column, &one.advice);
         }
     }
     if left_out > 0 {
@@ -125,6 +118,7 @@ fn sentence(text: &str) -> String {
     format!("{}{}{end}", first.unwrap_or_default(), chars.as_str())
 }
 
+/// The table of servers. Where it is too wide the times go first: `-v` tells them too.
 fn servers(what: &Checkup, paint: Painter) -> String {
     let mut table = Table::new(
         paint,
@@ -136,10 +130,8 @@ fn servers(what: &Checkup, paint: Painter) -> String {
         let preference = server.preference.map_or("-".to_string(), |p| p.to_string());
         let address = if matches!(server.port, 25) {
             server.ip.to_string()
-        } else if server.ip.is_ipv6() {
-            format!("[{}]:{}", server.ip, server.port)
         } else {
-            format!("{}:{}", server.ip, server.port)
+            SocketAddr::new(server.ip, server.port).to_string()
         };
         table.row(&[
             preference,
@@ -150,6 +142,11 @@ fn servers(what: &Checkup, paint: Painter) -> String {
             encryption(server),
             recipient(server),
         ]);
+    }
+    for spare in ["banner", "connect"] {
+        if !table.fits() {
+            table.leave_out(spare);
+        }
     }
     table.finish()
 }

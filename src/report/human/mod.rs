@@ -4,6 +4,7 @@ pub mod check;
 pub mod config;
 pub mod dnsbl;
 pub mod explain;
+mod finding;
 pub mod glossary;
 pub mod queue;
 pub mod route;
@@ -12,6 +13,14 @@ pub mod summary;
 
 use super::page::Page;
 use super::painter::{Painter, Style};
+
+/// The name of an input above what is told of it, when there are several: as `head` and `tail` do.
+fn title(page: &mut Page, name: &str) {
+    page.put(Style::Dim, "==> ")
+        .put(Style::Strong, name)
+        .put(Style::Dim, " <==")
+        .end();
+}
 
 /// The common uses, for somebody who asked nothing.
 pub fn usage(paint: Painter) -> String {

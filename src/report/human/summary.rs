@@ -79,6 +79,9 @@ pub fn summary(sum: &Summary, paint: Painter) -> String {
         ];
         table.row(cells.get(from..).unwrap_or(&cells));
     }
+    if !table.fits() {
+        table.leave_out("domains");
+    }
     page.finish() + &table.finish()
 }
 

@@ -67,10 +67,7 @@ fn render(what: &Explanation, look: Look<'_>, admin_steps: usize) -> String {
         return page.finish();
     }
     if let Some(name) = look.name {
-        page.put(Style::Dim, "==> ")
-            .put(Style::Strong, name)
-            .put(Style::Dim, " <==")
-            .end();
+        super::title(&mut page, name);
     }
     if what.report == Report::None {
         none(&mut page, what);
@@ -87,19 +84,6 @@ fn render(what: &Explanation, look: Look<'_>, admin_steps: usize) -> String {
     if look.name.is_some() {
         page.end();
     }
-    page.finish()
-}
-
-/// An input that could not be read, in the line of the others. The sentence itself goes to
-/// standard error.
-pub fn error(name: &str, why: &str, paint: Painter) -> String {
-    let mut page = Page::new(paint);
-    page.glyph(Style::Passing, Glyph::Question)
-        .put(Style::Plain, " ")
-        .put(Style::Strong, name);
-    page.put(Style::Plain, ": not read: ")
-        .put(Style::Plain, why)
-        .end();
     page.finish()
 }
 

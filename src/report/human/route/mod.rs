@@ -17,6 +17,8 @@ use crate::route::finding::Severity;
 use crate::route::live::Live;
 use crate::route::{Finding, Route, span};
 
+use super::finding;
+
 /// What the screen depends on beside the route.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'l> {
@@ -31,13 +33,14 @@ pub struct Look<'l> {
 /// The screen of one route.
 pub fn route(way: &Route, look: Look<'_>) -> String {
     let mut page = Page::new(look.paint);
-    if let Some(name) = look.name {
-        page.put(Style::Strong, name).end();
-    }
-    headline(&mut page, way);
     if look.detail == Detail::Brief {
+        brief(&mut page, way, look.name);
         return page.finish();
     }
+    if let Some(name) = look.name {
+        super::title(&mut page, name);
+    }
+    headline(&mut page, way);
     if !way.hops.is_empty() {
         page.end();
         table::table(&mut page, way, look.detail);
@@ -53,30 +56,57 @@ pub fn route(way: &Route, look: Look<'_>) -> String {
     page.finish()
 }
 
-/// From where, to where, over how many hops, how long, where it waited.
-fn headline(page: &mut Page, way: &Route) {
-    let worst = way.findings.iter().map(|f| f.severity).max();
-    match worst {
-        Some(Severity::Error) => page.glyph(Style::Bad, Glyph::Cross).put(Style::Plain, " "),
-        Some(Severity::Warning) => page
-            .glyph(Style::Passing, Glyph::Bang)
-            .put(Style::Plain, " "),
-        _ => page.glyph(Style::Good, Glyph::Check).put(Style::Plain, " "),
-    };
-    if way.hops.is_empty() {
-        page.put(Style::Strong, "no way to show").end();
-        return;
+/// One line, whole however long it is: for `grep` rather than for the eye.
+fn brief(page: &mut Page, way: &Route, name: Option<&str>) {
+    if let Some(name) = name {
+        page.put(Style::Dim, name).put(Style::Dim, ": ");
     }
+    verdict(page, way);
+    match ends(way) {
+        Some((start, goal)) => page
+            .put(Style::Strong, &start)
+            .put(Style::Plain, " ")
+            .glyph(Style::Plain, Glyph::Arrow)
+            .put(Style::Plain, " ")
+            .put(Style::Strong, &goal)
+            .put(Style::Plain, "  ")
+            .put(Style::Plain, &figures(way)),
+        None => page.put(Style::Strong, NO_WAY),
+    };
+    page.end();
+}
+
+/// What is said of a message without a trace.
+const NO_WAY: &str = "no way to show";
+
+/// The sign of the weightiest finding.
+fn verdict(page: &mut Page, way: &Route) {
+    let (style, glyph) = match way.findings.iter().map(|f| f.severity).max() {
+        Some(Severity::Error) => (Style::Bad, Glyph::Cross),
+        Some(Severity::Warning) => (Style::Passing, Glyph::Bang),
+        _ => (Style::Good, Glyph::Check),
+    };
+    page.glyph(style, glyph).put(Style::Plain, " ");
+}
+
+/// From where and to where; none when there is no way.
+fn ends(way: &Route) -> Option<(String, String)> {
+    let last = way.hops.last()?;
     let start = way.origin.as_ref().map_or_else(
         || "unknown".to_owned(),
         |o| whole_name(o.host.as_deref(), o.ip),
     );
-    let last = way.hops.last();
     let goal = last
-        .and_then(|h| h.recipient.clone())
+        .recipient
+        .clone()
         .or_else(|| way.message.to.first().cloned())
-        .or_else(|| last.and_then(|h| h.by.best_name()).map(str::to_owned))
+        .or_else(|| last.by.best_name().map(str::to_owned))
         .unwrap_or_else(|| "unknown".to_owned());
+    Some((start, goal))
+}
+
+/// Over how many hops, how long, where it waited.
+fn figures(way: &Route) -> String {
     let hops = way.hops.len();
     let mut figures = format!("{hops} hop{}", if hops == 1 { "" } else { "s" });
     if let Some(total) = way.total_s {
@@ -85,6 +115,17 @@ fn headline(page: &mut Page, way: &Route) {
     if let Some(slowest) = way.slowest_hop.filter(|_| hops > 1) {
         figures += &format!(", slowest: hop {slowest}");
     }
+    figures
+}
+
+/// From where, to where, over how many hops, how long, where it waited.
+fn headline(page: &mut Page, way: &Route) {
+    verdict(page, way);
+    let Some((start, goal)) = ends(way) else {
+        page.put(Style::Strong, NO_WAY).end();
+        return;
+    };
+    let figures = figures(way);
     // The figures stand behind the names when all of it fits, else below.
     let width = page.painter().width;
     let names = safe::width(&start) + safe::width(&goal) + 5;
@@ -140,6 +181,8 @@ fn whole_name(name: Option<&str>, ip: Option<IpAddr>) -> String {
 }
 
 fn findings(page: &mut Page, all: &[Finding], detail: Detail) {
+    /// The column of the words.
+    const WORDS: usize = 23;
     /// What everybody's mail shows is told only when asked for.
     const QUIET: [&str; 3] = ["direct", "date-old", "return-path"];
     let shown: Vec<&Finding> = all
@@ -150,16 +193,12 @@ fn findings(page: &mut Page, all: &[Finding], detail: Detail) {
         return;
     }
     page.end();
-    for finding in shown {
-        let (style, word) = match finding.severity {
-            Severity::Error => (Style::Bad, "error"),
-            Severity::Warning => (Style::Passing, "warning"),
-            Severity::Info => (Style::Dim, "info"),
-        };
-        page.put(Style::Plain, " ").put(style, word).tab(10);
-        let place = hops(&finding.hops);
-        put_cut_to(page, Style::Plain, &place, 12);
-        page.tab(23).wrap(Style::Plain, 23, &finding.text);
+    for one in shown {
+        let mark = page.painter().glyph(Glyph::Ellipsis);
+        let place = hops(&one.hops);
+        let place = safe::cut(&place, WORDS - finding::PLACE - 1, mark);
+        let column = finding::begin(page, one.severity, &place, WORDS);
+        page.wrap(Style::Plain, column, &one.text);
     }
 }
 
@@ -339,13 +378,45 @@ mod tests {
     #[test]
     fn no_line_is_wider_than_told() {
         for width in [40, 60, 80, 120, 200] {
-            for detail in [Detail::Brief, Detail::Normal, Detail::Full] {
+            for detail in [Detail::Normal, Detail::Full] {
                 let text = shown(width, detail);
                 for line in text.lines() {
                     assert!(safe::width(line) <= width, "{width}: {line}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn quiet_is_one_line_that_begins_with_the_name() {
+        let way = crate::route::of(&Head::parse(HEADER.as_bytes()), &[]);
+        let look = |name| Look {
+            paint: Painter::plain(40),
+            detail: Detail::Brief,
+            name,
+        };
+        assert_eq!(
+            route(&way, look(Some("box, message 2"))),
+            "box, message 2: ! pc9.example.org [198.51.100.9] → dee@renaissoft.com  3 hops, 12 s, \
+             slowest: hop 2\n"
+        );
+        let none = route(&Route::default(), look(None));
+        assert_eq!(none, "✓ no way to show\n");
+    }
+
+    #[test]
+    fn on_a_narrow_screen_the_words_stand_below_the_hops() {
+        let text = shown(40, Detail::Normal);
+        let lines: Vec<&str> = text.lines().collect();
+        let at = lines
+            .iter()
+            .position(|l| l.starts_with(" warning"))
+            .unwrap();
+        assert_eq!(lines[at], " warning  hops 2, 3");
+        assert!(
+            lines[at + 1].starts_with("   crossed the open Internet"),
+            "{text}"
+        );
     }
 
     #[test]
