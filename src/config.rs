@@ -406,7 +406,7 @@ mod tests {
             Path::new("/nonexistent/.config/mailtrace/config.toml")
         );
         let error = Settings::load(Some(Path::new("/nonexistent/x")), &[], env).unwrap_err();
-        assert!(error.to_string().contains("there is no such file"));
+        assert!(error.to_string().contains("no such file or folder"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 /// An error of the operating system in a few words.
 pub fn reason(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         std::io::ErrorKind::IsADirectory => "this is a folder".to_owned(),
         std::io::ErrorKind::InvalidData => "this is not text".to_owned(),

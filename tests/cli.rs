@@ -377,3 +377,47 @@ fn the_glossary_knows_the_words_and_helps_with_mistyped_ones() {
     let line: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(line["term"], "MDA");
 }
+
+#[test]
+fn a_command_without_its_word_is_told_in_one_line() {
+    let run = mailtrace(["queue"]).run();
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert_eq!(
+        run.stderr,
+        "mailtrace: this command needs another word that says what to do; try '--help'\n"
+    );
+}
+
+#[test]
+fn help_that_cannot_be_written_is_no_success() {
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    for word in ["--help", "--version", "config"] {
+        let run = Command::new(env!("CARGO_BIN_EXE_mailtrace"))
+            .arg(word)
+            .stdout(full())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(2), "{word}: {said}");
+        assert!(said.contains("no space left on device"), "{word}: {said}");
+    }
+}
+
+#[test]
+fn standard_input_is_called_so_by_every_command() {
+    for args in [
+        &["explain"][..],
+        &["route"],
+        &["explain", "-"],
+        &["dnsbl", "-"],
+    ] {
+        let run = mailtrace(args).run();
+        assert_eq!(run.code, 2, "{args:?}");
+        assert_eq!(
+            run.stderr,
+            "mailtrace: standard input: the input is empty; give the whole message, headers \
+             included\n",
+            "{args:?}"
+        );
+    }
+}

@@ -123,6 +123,32 @@ fn wrong_use_is_told_and_nothing_is_sent() {
 }
 
 #[test]
+fn what_would_do_nothing_is_refused() {
+    for flag in [
+        &["--wait", "1"][..],
+        &["--wait-maildir", "/tmp"],
+        &["--listen", "127.0.0.1:0"],
+    ] {
+        let series = &[
+            "send-test",
+            "127.0.0.1:1",
+            "--to",
+            "a@b.test",
+            "--count",
+            "2",
+        ];
+        let run = mailtrace([&series[..], flag].concat()).run();
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{flag:?}");
+        let wanted = format!("mailtrace: {} is for one message", flag[0]);
+        assert!(run.stderr.starts_with(&wanted), "{}", run.stderr);
+        // And on the road of this machine, where nothing is waited for by hand.
+        let run = mailtrace([&["send-test"][..], flag].concat()).run();
+        assert!(run.stderr.contains("is for real sends"), "{}", run.stderr);
+        assert_eq!(run.code, 2);
+    }
+}
+
+#[test]
 fn ctrl_c_leaves_nothing_behind() {
     let temp = tempfile::tempdir().unwrap();
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mailtrace"))

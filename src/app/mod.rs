@@ -19,6 +19,7 @@ mod serve;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
@@ -27,7 +28,7 @@ use crate::exit::Exit;
 use crate::report::human;
 use crate::report::painter::Painter;
 
-use output::{Output, complain};
+use output::{Output, Stopped, complain};
 
 /// What every command needs.
 struct Context {
@@ -57,18 +58,32 @@ fn wrong_use(text: &str) -> String {
     out
 }
 
+/// What clap has to say in place of a command: help and version are answers and go to standard
+/// output, the rest is wrong use.
+fn refused(error: &clap::Error) -> Exit {
+    match error.kind() {
+        // `mailtrace queue` alone: the whole help is no complaint of one line.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            complain("this command needs another word that says what to do; try '--help'");
+            Exit::Unusable
+        }
+        _ if error.use_stderr() => {
+            complain(&wrong_use(&error.render().to_string()));
+            Exit::Unusable
+        }
+        _ => match error.print() {
+            Err(failure) => Stopped::from(failure).exit(),
+            Ok(()) => Exit::Good,
+        },
+    }
+}
+
 /// Runs the program with these arguments (the first is its own name).
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are answers and go to standard output; the rest is wrong use.
-            if error.use_stderr() {
-                complain(&wrong_use(&error.render().to_string()));
-                return Exit::Unusable;
-            }
-            drop(error.print());
-            return Exit::Good;
+            return refused(&error);
         }
     };
     let settings = Settings::load(cli.global.config.as_deref(), &cli.settings(), |name| {

@@ -44,10 +44,7 @@ impl Output {
     /// Writes at once.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
         let done = self.out.write_all(bytes).and_then(|()| self.out.flush());
-        done.map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Stopped::Closed,
-            _ => Stopped::Failed(error),
-        })
+        done.map_err(Stopped::from)
     }
 
     /// Writes all there is to write and says how that went.
@@ -55,6 +52,15 @@ impl Output {
         match self.write(bytes) {
             Ok(()) => Exit::Good,
             Err(stopped) => stopped.exit(),
+        }
+    }
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Failed(error),
         }
     }
 }

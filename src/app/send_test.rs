@@ -55,7 +55,7 @@ fn perform(command: &SendTest, context: &Context) -> Result<Exit, String> {
 
 /// What makes no sense on the road of this machine must not be passed over in silence.
 fn misplaced(command: &SendTest) -> Result<(), String> {
-    let (sending, waiting) = (&command.manner, &command.waiting);
+    let sending = &command.manner;
     let flags = [
         ("--from", sending.from.is_some()),
         ("--helo", sending.helo.is_some()),
@@ -65,14 +65,14 @@ fn misplaced(command: &SendTest) -> Result<(), String> {
         ("--ca-file", sending.ca_file.is_some()),
         ("--lmtp", sending.lmtp),
         ("--dkim-key", sending.dkim_key.is_some()),
-        ("--wait", waiting.wait.is_some()),
-        ("--wait-maildir", !waiting.wait_maildir.is_empty()),
-        ("--wait-imap", waiting.wait_imap.is_some()),
-        ("--listen", waiting.listen.is_some()),
         ("--count", command.count.is_some()),
     ];
-    match flags.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(format!(
+    let sending = flags
+        .iter()
+        .find(|(_, given)| *given)
+        .map(|(flag, _)| *flag);
+    match sending.or(command.waiting.given()) {
+        Some(flag) => Err(format!(
             "{flag} is for real sends: give a SERVER or --to as well"
         )),
         None => Ok(()),

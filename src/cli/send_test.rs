@@ -149,6 +149,22 @@ pub struct Waiting {
     pub listen: Option<SocketAddr>,
 }
 
+impl Waiting {
+    /// The first of these flags that was given.
+    pub fn given(&self) -> Option<&'static str> {
+        let flags = [
+            ("--wait", self.wait.is_some()),
+            ("--wait-maildir", !self.wait_maildir.is_empty()),
+            ("--wait-imap", self.wait_imap.is_some()),
+            ("--listen", self.listen.is_some()),
+        ];
+        flags
+            .into_iter()
+            .find(|(_, given)| *given)
+            .map(|(flag, _)| flag)
+    }
+}
+
 /// A mailbox on an IMAP server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImapUrl {

@@ -229,7 +229,12 @@ impl<'c> Show<'c> {
             let line = json::dnsbl::failed(target, error).unwrap_or_default() + "\n";
             self.write(&line)?;
         }
-        complain(&format!("{target}: {error}"));
+        let name = if target == "-" {
+            "standard input"
+        } else {
+            target
+        };
+        complain(&format!("{name}: {error}"));
         Ok(())
     }
 

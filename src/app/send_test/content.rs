@@ -60,9 +60,13 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     let name = path.display();
     let size = std::fs::metadata(path).map(|m| m.len()).unwrap_or_default();
     if size > LARGEST {
-        return Err(format!("{name}: larger than 256 MiB; send a smaller file"));
+        return Err(too_large(&name.to_string()));
     }
     std::fs::read(path).map_err(|e| format!("{name}: {}; check the path", crate::words::reason(&e)))
+}
+
+fn too_large(name: &str) -> String {
+    format!("{name}: larger than 256 MiB; send a smaller file")
 }
 
 /// A whole message: it has to begin with a header, or what is sent is no mail.
@@ -70,9 +74,13 @@ fn whole(path: &Path) -> Result<Vec<u8>, String> {
     let name = path.display();
     let octets = if path == Path::new("-") {
         let mut octets = Vec::new();
-        let mut input = std::io::stdin().lock().take(LARGEST);
+        let mut input = std::io::stdin().lock().take(LARGEST + 1);
         let done = input.read_to_end(&mut octets);
         done.map_err(|e| format!("standard input: {}", crate::words::reason(&e)))?;
+        // Half a message must not go out as if it were whole.
+        if octets.len() as u64 > LARGEST {
+            return Err(too_large("standard input"));
+        }
         octets
     } else {
         read(path)?

@@ -401,6 +401,11 @@ async fn series(
     if setting.to.is_empty() {
         return Err("--count: give --to as well".to_string());
     }
+    if let Some(flag) = command.waiting.given() {
+        return Err(format!(
+            "{flag} is for one message: leave it or --count out"
+        ));
+    }
     let way = setting.way(command, context, None);
     let near = match &way.server {
         Some((host, _)) => {
@@ -435,7 +440,11 @@ async fn series(
         wish.draft.now = Utc::now();
         let letter = setting.letter(&wish)?;
         let mut round = setting.round(&wish);
-        dispatch(&mut round, &letter, &setting.manner, way, resolver).await;
+        let mut manner = setting.manner.clone();
+        if let Some(limit) = context.settings.values.timeout {
+            manner.deadlines = manner.deadlines.until(Instant::now() + limit);
+        }
+        dispatch(&mut round, &letter, &manner, way, resolver).await;
         Ok::<Round, String>(round)
     };
     let mut rounds = std::pin::pin!(

@@ -238,7 +238,7 @@ mod tests {
             properties.extend(ticks.to_le_bytes());
             let bytes = stream(&[(attribute::PROPERTIES, &properties)]);
             let layer = read(&bytes, 1).unwrap();
-            let date = layer.head.get("Date").map(|date| date.into_owned());
+            let date = layer.head.get("Date").map(std::borrow::Cow::into_owned);
             let wanted = (-1..=0).contains(&ticks);
             assert_eq!(date.is_some(), wanted, "{ticks}: {date:?}");
         }
