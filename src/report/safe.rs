@@ -16,8 +16,10 @@ pub const fn is_hidden(c: char) -> bool {
         // Zero-width characters and direction marks, line separators, overrides and isolates.
         | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
         | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
-        // Tags and the variation selectors beyond those that emoji use.
-        | '\u{E0000}'..='\u{E0FFF}')
+        // The controls of shorthand and of music.
+        | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
+        // The variation selectors beyond those that emoji use, and tags.
+        | '\u{FE00}'..='\u{FE0D}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 /// Makes foreign text fit to be shown. Borrows when there is nothing to change.
@@ -107,6 +109,61 @@ mod tests {
             r"a\u{200B}b\u{2066}\u{E0041}"
         );
         assert_eq!(safe("a\tb\x01"), r"a b\x01");
+    }
+
+    #[test]
+    fn every_class_that_steers_turns_or_hides_is_shown_from_its_first_to_its_last() {
+        let classes = [
+            ("C0, ESC among them", '\0', '\x1F'),
+            ("DEL and C1", '\x7F', '\u{9F}'),
+            ("soft hyphen", '\u{AD}', '\u{AD}'),
+            ("grapheme joiner", '\u{34F}', '\u{34F}'),
+            ("Arabic letter mark", '\u{61C}', '\u{61C}'),
+            ("Hangul fillers", '\u{115F}', '\u{1160}'),
+            ("Khmer inherent vowels", '\u{17B4}', '\u{17B5}'),
+            ("Mongolian selectors", '\u{180B}', '\u{180F}'),
+            ("zero width and direction marks", '\u{200B}', '\u{200F}'),
+            (
+                "line separators, embeddings, overrides",
+                '\u{2028}',
+                '\u{202E}',
+            ),
+            (
+                "joiners, isolates, unassigned formats",
+                '\u{2060}',
+                '\u{206F}',
+            ),
+            ("Hangul filler", '\u{3164}', '\u{3164}'),
+            ("variation selectors but 15 and 16", '\u{FE00}', '\u{FE0D}'),
+            ("byte order mark", '\u{FEFF}', '\u{FEFF}'),
+            ("half-width Hangul filler", '\u{FFA0}', '\u{FFA0}'),
+            ("unassigned formats, annotations", '\u{FFF0}', '\u{FFFB}'),
+            ("shorthand controls", '\u{1BCA0}', '\u{1BCA3}'),
+            ("controls of music", '\u{1D173}', '\u{1D17A}'),
+            ("tags and selectors", '\u{E0000}', '\u{E0FFF}'),
+        ];
+        let shown = |c: char| match u32::from(c) {
+            9 => " ".to_string(),
+            n @ 0..=0xFF => format!("\\x{n:02X}"),
+            n => format!("\\u{{{n:X}}}"),
+        };
+        for (class, first, last) in classes {
+            for c in first..=last {
+                let text = format!("a{c}b");
+                assert_eq!(safe(&text), format!("a{}b", shown(c)), "{class}: {c:?}");
+            }
+        }
+        let is_named = |c| classes.iter().any(|&(_, a, b)| (a..=b).contains(&c));
+        let neighbours = classes.iter().flat_map(|&(_, first, last)| {
+            [
+                u32::from(first).checked_sub(1),
+                u32::from(last).checked_add(1),
+            ]
+        });
+        for c in neighbours.flatten().filter_map(char::from_u32) {
+            let text = format!("a{c}b");
+            assert_eq!(safe(&text) == text, !is_named(c), "beside a class: {c:?}");
+        }
     }
 
     #[test]
