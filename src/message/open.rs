@@ -241,6 +241,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_was_cut_off_inside_says_nothing_about_the_parts_outside() {
+        // In a digest a part without a type is a message; this one stands behind the digest.
+        let text = "Content-Type: multipart/mixed; boundary=out\n\n\
+            --out\nContent-Type: multipart/digest; boundary=in\n\n\
+            --in\n\nSubject: one\n\nfirst\n\
+            --out\n\nThe last word.\n--in\nof it\n--out--\n";
+        let layer = open(text.as_bytes());
+        assert_eq!(kinds(&layer), [BlockKind::Message, BlockKind::Plain]);
+        let [_, last] = layer.blocks.as_slice() else {
+            panic!()
+        };
+        assert_eq!(last.text(), "The last word.\n--in\nof it");
+    }
+
     fn open_plain_text(input: &str) -> (String, String) {
         let layer = open(input.as_bytes());
         let subject = layer.head.get("subject").unwrap_or_default().into_owned();
@@ -306,6 +321,24 @@ mod tests {
             layer.blocks[0].line_at(text.find("three").unwrap()),
             Some(5)
         );
+    }
+
+    #[test]
+    fn utf_16_is_read_in_either_order_with_and_without_its_mark() {
+        let text = "From: a@b\nSubject: fünf\n\nbody\n";
+        let units: Vec<u16> = text.encode_utf16().collect();
+        let order = |to: fn(u16) -> [u8; 2]| units.iter().copied().flat_map(to).collect::<Vec<_>>();
+        let (little, big) = (order(u16::to_le_bytes), order(u16::to_be_bytes));
+        for file in [
+            [&b"\xFF\xFE"[..], &little].concat(),
+            [&b"\xFE\xFF"[..], &big].concat(),
+            little,
+            big,
+        ] {
+            let layer = open(&file);
+            assert_eq!(layer.head.get("subject").unwrap(), "fünf");
+            assert_eq!(layer.blocks[0].text(), "body\n");
+        }
     }
 
     #[test]

@@ -224,6 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn a_reverse_name_that_may_be_forged_makes_nobody_one_of_ours() {
+        let mut inside = HONEST;
+        inside[1] =
+            "from a (out.example.org [192.0.2.1]) by mx.example.org (Postfix) with ESMTPS id 2";
+        assert_eq!(walk(&hops(&inside), &[]).at, Some(0));
+        let mut forged = HONEST;
+        forged[1] = "from a (out.example.org [192.0.2.1] (may be forged)) by mx.example.org \
+                     (8.15.2/8.15.2) with ESMTP id 2";
+        assert_eq!(walk(&hops(&forged), &[]).at, Some(1));
+    }
+
+    #[test]
     fn trust_moves_the_border() {
         let trust = [Trust::parse("192.0.2.0/24").unwrap()];
         assert_eq!(walk(&hops(&HONEST), &trust).at, Some(0));

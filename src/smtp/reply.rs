@@ -265,7 +265,14 @@ mod tests {
 
     #[test]
     fn a_first_line_without_a_code_is_no_reply() {
-        for line in ["", "hello\r\n", "25 x\r\n", "2500 x\r\n", "SSH-2.0\r\n"] {
+        for line in [
+            "",
+            "hello\r\n",
+            "25 x\r\n",
+            "2500 x\r\n",
+            "SSH-2.0\r\n",
+            "099 x\r\n",
+        ] {
             let bad = Assembler::default().push(line.as_bytes());
             assert!(matches!(bad, Err(Bad::NoCode(_))), "{line:?}");
         }

@@ -45,6 +45,24 @@ fn the_report_s_number_does_not_outvote_the_reply_s_vague_words() {
 }
 
 #[test]
+fn what_was_delivered_passed_on_or_expanded_has_not_failed_whatever_a_text_says() {
+    let cause = |action| {
+        let texts = vec![(Voice::Remote, "550 5.1.1 user unknown")];
+        let action = Some(action);
+        judge(&Case {
+            texts,
+            action,
+            ..Case::default()
+        })
+        .cause
+    };
+    for good in [Action::Delivered, Action::Relayed, Action::Expanded] {
+        assert_eq!(cause(good), Cause::Delivered, "{good:?}");
+    }
+    assert_eq!(cause(Action::Failed), Cause::UserUnknown);
+}
+
+#[test]
 fn names_in_addresses_links_and_hosts_say_nothing() {
     for text in [
         "550 5.1.1 <over-quota@spam.example>: user unknown",
