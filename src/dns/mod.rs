@@ -30,8 +30,8 @@ pub trait Lookup: Sync {
     fn lookup(&self, question: Question, patience: Patience) -> impl Future<Output = Reply> + Send;
 }
 
-/// Whether a packet answers a question: the reader of packets, for the fuzzer.
-#[cfg(fuzzing)]
+/// Whether a packet answers a question: the reader of packets, for the fuzzer and the benchmark.
+#[doc(hidden)]
 pub fn answers(packet: &[u8], question: &Question) -> bool {
     wire::decode(packet, question).is_some()
 }
