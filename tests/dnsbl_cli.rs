@@ -6,12 +6,14 @@
     clippy::indexing_slicing
 )]
 
+mod common;
 mod support;
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use common::OwnEnvironment;
 use mailtrace::dns::Failure;
 use mailtrace::dns::world::{Entry, World};
 use support::{Habits, Server};
@@ -24,7 +26,7 @@ fn mailtrace(server: SocketAddr, args: &[&str]) -> Output {
         .arg("dnsbl")
         .args(args)
         .args(["--resolver", &server.to_string(), "--timeout", "1"])
-        .env_clear()
+        .own_environment()
         .output()
         .unwrap()
 }
@@ -275,7 +277,7 @@ fn explain_asks_the_named_list_whether_the_address_is_listed_now() {
             ])
             .args(["--resolver", &lists().to_string()])
             .arg(&replies)
-            .env_clear()
+            .own_environment()
             .output()
             .unwrap();
         stdout(&output)

@@ -8,11 +8,14 @@
     clippy::indexing_slicing
 )]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use common::OwnEnvironment;
 use serde_json::Value;
 
 /// The test-bed needs a port for itself and the three above it.
@@ -71,7 +74,7 @@ impl TestBed {
             .arg("dnsbl")
             .args(args)
             .args(["--resolver", &self.resolver, "--json", "--timeout", "2"])
-            .env_clear()
+            .own_environment()
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();

@@ -19,6 +19,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use common::OwnEnvironment;
+
 /// A server that is killed when this is dropped.
 struct Server {
     child: Child,
@@ -43,7 +45,7 @@ impl Server {
             .arg("--maildir")
             .arg(dir.join("mail"))
             .args(more)
-            .env_clear()
+            .own_environment()
             .env("HOME", "/nonexistent")
             .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -27,13 +27,28 @@ pub(crate) struct Outcome {
     pub(crate) stderr: String,
 }
 
+/// An environment that is ours.
+pub(crate) trait OwnEnvironment {
+    /// Nothing of the user's environment reaches the program, only the place where a program that
+    /// was built for it leaves what was run of it (`.ci/coverage`).
+    fn own_environment(&mut self) -> &mut Self;
+}
+
+impl OwnEnvironment for Command {
+    fn own_environment(&mut self) -> &mut Self {
+        const COVERAGE: &str = "LLVM_PROFILE_FILE";
+        let place = std::env::var_os(COVERAGE).map(|place| (COVERAGE, place));
+        self.env_clear().envs(place)
+    }
+}
+
 /// mailtrace with these arguments, in the root of the project, without any setting of the user.
 pub(crate) fn mailtrace<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mailtrace"));
     command
         .args(args)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env_clear();
+        .own_environment();
     command.env("HOME", "/nonexistent").env("LANG", "C.UTF-8");
     Run {
         command,
