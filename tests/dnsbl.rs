@@ -95,6 +95,16 @@ async fn of_a_clean_address_nothing_but_the_address_is_asked() {
 }
 
 #[tokio::test]
+async fn the_silence_of_a_mistyped_zone_is_no_all_clear() {
+    let world = World::new().addresses("2.0.0.127.mine.bl.test", &["127.0.0.2"]);
+    let mine = check(&world, &zones(&["mine.bl.test"]), MANNER, "11.22.33.1").await;
+    assert_eq!(mine.verdicts[0].status, Status::Clean);
+    let typo = check(&world, &zones(&["mien.bl.test"]), MANNER, "11.22.33.1").await;
+    assert!(!typo.verdicts[0].status.is_answer(), "{typo:?}");
+    assert_eq!(typo.answered(), 0);
+}
+
+#[tokio::test]
 async fn a_private_address_is_not_told_to_public_lists() {
     let world = World::new()
         .addresses("50.1.168.192.private.bl.test", &["127.0.0.2"])
