@@ -228,7 +228,7 @@ mod tests {
         let mut inside = HONEST;
         inside[1] =
             "from a (out.example.org [192.0.2.1]) by mx.example.org (Postfix) with ESMTPS id 2";
-        assert_eq!(walk(&hops(&inside), &[]).at, Some(0));
+        assert_eq!(walk(&hops(&inside), &[]).at, None);
         let mut forged = HONEST;
         forged[1] = "from a (out.example.org [192.0.2.1] (may be forged)) by mx.example.org \
                      (8.15.2/8.15.2) with ESMTP id 2";
