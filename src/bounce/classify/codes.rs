@@ -47,7 +47,9 @@ pub(super) fn enhanced(code: EnhancedCode) -> Option<(Cause, Trust)> {
         (3, 4) => (C::MessageTooLarge, Sure),
         (3, 0 | 5) => (pick(C::ServerTemporaryFailure, C::ServerError), Weak),
         (4, 0) => (C::ConnectionFailed, Weak),
-        (4, 1 | 2 | 316 | 318) => (C::ConnectionFailed, Likely),
+        // A server that refuses for good does answer: Zoho and Microsoft write 5.4.1 for refusals.
+        (4, 1) => (C::ConnectionFailed, weigh(Likely, Weak)),
+        (4, 2 | 316 | 318) => (C::ConnectionFailed, Likely),
         (4, 3) => (C::DnsFailure, Likely),
         (4, 312) => (C::DnsFailure, Sure),
         (4, 4) => (pick(C::DnsFailure, C::DomainUnknown), Likely),

@@ -210,10 +210,20 @@ impl Folder {
     fn quote_off(&mut self, joined: bool) {
         if self.words.last() == Some(&b'\'') {
             self.words.pop();
-            if !joined {
+            if !joined || self.article() {
                 self.push(b' ');
             }
         }
+    }
+
+    /// True when the last word is a French or Italian article or preposition whose vowel gave way to
+    /// the apostrophe: the word behind it is one of its own (l'adresse, dell'utente).
+    fn article(&self) -> bool {
+        const ELIDED: [&[u8]; 8] = [
+            b"l", b"d", b"qu", b"all", b"dell", b"nell", b"sull", b"dall",
+        ];
+        let word = self.words.rsplit(|b| !b.is_ascii_lowercase()).next();
+        word.is_some_and(|word| ELIDED.contains(&word))
     }
 
     fn foreign(&mut self, c: char) {

@@ -319,6 +319,13 @@ fn without_farewell(text: &str) -> &str {
 /// Each with its rarest byte.
 const FRAMES: [(&str, usize); 2] = [(" said: ", 5), (" - Unknown address error ", 3)];
 
+/// Words of Postfix after which it says what came of its own question for the recipient.
+/// Each with its rarest byte.
+const PROBES: [(&str, usize); 2] = [
+    ("Recipient address rejected: unverified address: ", 20),
+    ("Recipient address rejected: undeliverable address: ", 20),
+];
+
 /// What stands behind the frame, whose byte `rare` is looked for.
 fn behind<'a>(text: &'a str, frame: &str, rare: usize) -> Option<&'a str> {
     let sign = *frame.as_bytes().get(rare)?;
@@ -342,7 +349,11 @@ fn said<'a>(text: &'a str, place: &Place<'a>) -> &'a str {
             .unwrap_or(text),
     };
     let end = memchr::memmem::rfind(said.as_bytes(), b" (in reply to ").unwrap_or(said.len());
-    said.get(..end).unwrap_or(said)
+    let said = said.get(..end).unwrap_or(said);
+    PROBES
+        .iter()
+        .find_map(|(frame, rare)| behind(said, frame, *rare))
+        .unwrap_or(said)
 }
 
 /// True when the recipient's domain and the reporting server's name belong together.
