@@ -74,6 +74,44 @@ async fn the_kinds_of_answer_are_kept_apart() {
     );
 }
 
+/// The first answer was no answer: a server that runs on asks again, a run that ends does not.
+#[tokio::test]
+async fn what_was_no_answer_is_asked_again_by_who_runs_on() {
+    let server = Server::start(world(), Habits::default()).await;
+    let short = Duration::from_millis(50);
+    for (resolver, wanted) in [
+        (Resolver::lasting(&[server.at]), true),
+        (Resolver::new(&[server.at]), false),
+    ] {
+        let slow = "x.late.test";
+        let impatient = ask(&resolver, slow, Kind::A, Duration::from_millis(5)).await;
+        assert_eq!(impatient.result, Err(Failure::Timeout));
+        tokio::time::sleep(short).await;
+        let reply = ask(&resolver, slow, Kind::A, WAIT).await;
+        assert_eq!(reply.result.is_ok(), wanted, "{reply:?}");
+        // What was an answer is kept as long as it allows.
+        drop(ask(&resolver, "a.test", Kind::A, WAIT).await);
+        let packets = server.packets.load(Ordering::Relaxed);
+        drop(ask(&resolver, "a.test", Kind::A, WAIT).await);
+        assert_eq!(server.packets.load(Ordering::Relaxed), packets);
+    }
+}
+
+/// Sixty-four errors in a row close a socket; the server that comes back is heard all the same.
+#[tokio::test]
+async fn a_name_server_that_was_down_for_long_is_found_again() {
+    let at = closed_port();
+    let resolver = Resolver::lasting(&[at]);
+    for n in 0..300 {
+        let reply = ask(&resolver, &format!("n{n}.test"), Kind::A, WAIT).await;
+        assert!(reply.result.is_err());
+    }
+    let server = Server::start_at(at, world(), Habits::default()).await;
+    let reply = ask(&resolver, "a.test", Kind::A, WAIT).await;
+    assert!(reply.result.is_ok(), "{reply:?}");
+    drop(server);
+}
+
 #[tokio::test]
 async fn a_closed_port_is_known_at_once() {
     let started = Instant::now();

@@ -75,7 +75,7 @@ pub(super) fn names(flags: &Outward, context: &Context) -> Result<Arc<Names>, St
         complain(&error.to_string());
         Vec::new()
     });
-    Ok(Arc::new(Names::Dns(Resolver::new(&servers))))
+    Ok(Arc::new(Names::Dns(Resolver::lasting(&servers))))
 }
 
 /// The clock that attempts go by.

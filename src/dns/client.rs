@@ -34,12 +34,23 @@ const REMEMBERED: usize = 4096;
 /// Questions in a row without any answer after which the resolver is given up.
 const GIVEN_UP: usize = 2 * WINDOW;
 
+/// How long a program that runs on believes a "no such name". The SOA beside it would tell (RFC 2308
+/// §5); a minute spares repeated questions, and hides a new name for no longer.
+const NEGATIVE: Duration = Duration::from_secs(60);
+/// And an answer, however long it may be kept: a mail host that moved is found within the hour.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// An answer and when it came.
+type Known = OnceCell<(Reply, Instant)>;
+
 /// Asks name servers. Must be used inside a tokio runtime with its clock and network on.
 #[derive(Debug)]
 pub struct Resolver {
     links: Vec<Link>,
     window: Semaphore,
-    known: Mutex<HashMap<Question, Arc<OnceCell<Reply>>>>,
+    known: Mutex<HashMap<Question, Arc<Known>>>,
+    /// It serves a program that runs on: nothing is known for ever, and nobody is given up.
+    lasting: bool,
     /// The server that answered last: it is asked first.
     preferred: AtomicUsize,
     heard: AtomicBool,
@@ -57,10 +68,33 @@ impl Resolver {
                 .collect(),
             window: Semaphore::new(WINDOW),
             known: Mutex::default(),
+            lasting: false,
             preferred: AtomicUsize::new(0),
             heard: AtomicBool::new(false),
             unanswered: AtomicUsize::new(0),
         }
+    }
+
+    /// The same for a program that runs on for days: answers are kept as long as they allow, the
+    /// lack of one is not kept at all, and a server that was silent is asked again.
+    pub fn lasting(servers: &[SocketAddr]) -> Self {
+        Self {
+            lasting: true,
+            ..Self::new(servers)
+        }
+    }
+
+    /// Whether an answer of then may be given now.
+    fn is_fresh(&self, known: &Known) -> bool {
+        let Some((reply, came)) = known.get().filter(|_| self.lasting) else {
+            return true;
+        };
+        let kept = match &reply.result {
+            Ok(answer) => LONGEST.min(Duration::from_secs(answer.ttl.into())),
+            Err(failure) if failure.is_answer() => NEGATIVE,
+            Err(_) => Duration::ZERO,
+        };
+        came.elapsed() < kept
     }
 
     /// The servers, in the order given.
@@ -70,6 +104,9 @@ impl Resolver {
 
     /// Whether waiting for another answer is in vain: all were waited for and none ever came.
     fn is_given_up(&self) -> bool {
+        if self.lasting {
+            return false;
+        }
         let unanswered = self.unanswered.load(Ordering::Relaxed);
         unanswered >= GIVEN_UP || (unanswered > 0 && !self.heard.load(Ordering::Relaxed))
     }
@@ -115,11 +152,14 @@ impl Lookup for Resolver {
             if known.len() >= REMEMBERED {
                 known.clear();
             }
-            Arc::clone(known.entry(question.clone()).or_default())
+            let cell = known.entry(question.clone()).or_default();
+            if !self.is_fresh(cell) {
+                *cell = Arc::default();
+            }
+            Arc::clone(cell)
         };
-        cell.get_or_init(|| self.ask(&question, &patience))
-            .await
-            .clone()
+        let ask = async || (self.ask(&question, &patience).await, Instant::now());
+        cell.get_or_init(ask).await.0.clone()
     }
 }
 

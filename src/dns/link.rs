@@ -45,7 +45,7 @@ pub(super) enum Event {
 pub(super) struct Link {
     pub(super) at: SocketAddr,
     number: usize,
-    ports: Mutex<Vec<Arc<Port>>>,
+    ports: Arc<Mutex<Vec<Arc<Port>>>>,
     readers: Mutex<Vec<AbortHandle>>,
     open: AtomicUsize,
     /// Whether the server has ever said anything over UDP.
@@ -118,7 +118,7 @@ impl Link {
         Self {
             at,
             number,
-            ports: Mutex::default(),
+            ports: Arc::default(),
             readers: Mutex::default(),
             open: AtomicUsize::new(0),
             heard: Arc::default(),
@@ -195,11 +195,15 @@ impl Link {
         });
         let ear = Ear {
             port: Arc::clone(&port),
+            ports: Arc::clone(&self.ports),
             server: self.number,
             heard: Arc::clone(&self.heard),
             strays: Arc::clone(&self.strays),
         };
-        lock(&self.readers).push(tokio::spawn(ear.listen()).abort_handle());
+        let mut readers = lock(&self.readers);
+        readers.retain(|reader| !reader.is_finished());
+        readers.push(tokio::spawn(ear.listen()).abort_handle());
+        drop(readers);
         lock(&self.ports).push(Arc::clone(&port));
         Ok(port)
     }
@@ -225,6 +229,8 @@ impl Link {
 /// The reading half of a port.
 struct Ear {
     port: Arc<Port>,
+    /// Those of the link: one that nobody listens at must not be sent from any more.
+    ports: Arc<Mutex<Vec<Arc<Port>>>>,
     server: usize,
     heard: Arc<AtomicBool>,
     strays: Arc<AtomicBool>,
@@ -246,6 +252,7 @@ impl Ear {
                 }
             }
         }
+        lock(&self.ports).retain(|port| !Arc::ptr_eq(port, &self.port));
     }
 
     fn hand_over(&self, packet: &[u8]) {

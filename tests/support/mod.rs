@@ -58,6 +58,17 @@ impl Server {
                 break (udp, tcp);
             }
         };
+        Self::on(udp, tcp, world, habits)
+    }
+
+    /// Starts a server at an address that was free a moment ago.
+    pub(crate) async fn start_at(at: SocketAddr, world: World, habits: Habits) -> Self {
+        let udp = UdpSocket::bind(at).await.unwrap();
+        let tcp = TcpListener::bind(at).await.unwrap();
+        Self::on(udp, tcp, world, habits)
+    }
+
+    fn on(udp: UdpSocket, tcp: TcpListener, world: World, habits: Habits) -> Self {
         let at = udp.local_addr().unwrap();
         let inner = Arc::new(Inner {
             world,

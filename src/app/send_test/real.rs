@@ -71,7 +71,7 @@ fn resolver(context: &Context) -> Resolver {
         named => Ok(named.to_vec()),
     };
     // Without any the names cannot be looked up, and addresses need not be.
-    Resolver::new(&servers.unwrap_or_default())
+    Resolver::lasting(&servers.unwrap_or_default())
 }
 
 fn setting(command: &SendTest, mut wish: Wish) -> Result<Setting, String> {
