@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use crate::cli::outward::Outward;
 use crate::dns::world::World;
 use crate::dns::{Resolver, servers};
+use crate::mta;
 use crate::mta::delivery::{Log, Settings};
 use crate::mta::journal::Journal;
 use crate::mta::mailboxes::Mailboxes;
@@ -17,14 +18,15 @@ use super::Context;
 use super::output::complain;
 use super::serve::password;
 
-/// The settings of delivery.
+/// The settings of delivery for what the server takes.
 pub(super) fn settings(
     flags: &Outward,
-    host: &str,
-    domains: &[String],
+    server: &mta::settings::Settings,
     mailboxes: Mailboxes,
 ) -> Result<Settings, String> {
-    let mut settings = Settings::new(host, domains, mailboxes);
+    let mut settings = Settings::new(&server.host, &server.domains, mailboxes);
+    // What was taken in spite of its many hops must not come back for them.
+    settings.hops = server.limits.hops;
     settings.routes.clone_from(&flags.route);
     for (_, relay) in &mut settings.routes {
         relay.tls = flags.outward_tls;
@@ -90,4 +92,25 @@ pub(super) fn clock(flags: &Outward) -> Clock {
 /// Events of delivery go to the log of the server.
 pub(super) fn log(journal: Arc<Journal>) -> Log {
     Arc::new(move |event, id, fields| journal.note(event, id, fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    #[test]
+    fn the_limit_of_hops_holds_for_both_ways() {
+        let cli = Cli::try_parse_from(["mailtrace", "serve", "--limit", "hops=99"]).unwrap();
+        let Some(Command::Serve(command)) = cli.command else {
+            panic!("serve was asked for");
+        };
+        let server = crate::app::serve::settings(&command).unwrap();
+        let mailboxes = Mailboxes::under(Path::new("/m"));
+        let outward = settings(&command.outward, &server, mailboxes).unwrap();
+        assert_eq!((server.limits.hops, outward.hops), (99, 99));
+    }
 }

@@ -61,8 +61,7 @@ fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
         added.map_err(|error| format!("--mailbox: {error}"))?;
     }
     let queue = Queue::open(&spool).map_err(|error| error.to_string())?;
-    let (host, domains) = (settings.host.clone(), settings.domains.clone());
-    let outward = outward::settings(&command.outward, &host, &domains, mailboxes.clone())?;
+    let outward = outward::settings(&command.outward, &settings, mailboxes.clone())?;
     let names = outward::names(&command.outward, context)?;
     let journal = Arc::new(journal(command, context));
     // A table in place of the DNS costs nothing to ask.
@@ -201,7 +200,7 @@ fn listeners(command: &Serve) -> Result<Vec<Listener>, String> {
     Ok(all)
 }
 
-fn settings(command: &Serve) -> Result<Settings, String> {
+pub(super) fn settings(command: &Serve) -> Result<Settings, String> {
     let mut domains = command.domain.clone();
     if domains.is_empty() {
         domains.push("localhost".to_string());

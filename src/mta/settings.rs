@@ -261,8 +261,10 @@ impl Limits {
     }
 }
 
-/// A time: `500ms`, `30s` or `30`, `5m`, `4h`, `5d`.
+/// A time: `500ms`, `30s` or `30`, `5m`, `4h`, `5d`; `None` beyond a hundred years, which is a
+/// typing error and, added to now, more than a clock can hold.
 pub fn parse_time(text: &str) -> Option<Duration> {
+    const LONGEST: f64 = 36_525.0 * 86_400.0;
     let text = text.trim();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text.get(digits.len()..)? {
@@ -274,6 +276,7 @@ pub fn parse_time(text: &str) -> Option<Duration> {
         _ => return None,
     };
     let seconds = digits.parse::<f64>().ok()? * unit;
+    let seconds = Some(seconds).filter(|seconds| *seconds <= LONGEST)?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
@@ -327,6 +330,10 @@ mod tests {
         assert_eq!(parse_time("5d"), Some(Duration::from_secs(432_000)));
         assert_eq!(parse_time("5 parsecs"), None);
         assert_eq!(parse_time("-1s"), None);
+        assert!(parse_time("36525d").is_some());
+        for text in ["99999999999d", "1e300", "inf", "NaN"] {
+            assert_eq!(parse_time(text), None, "{text}");
+        }
     }
 
     #[test]

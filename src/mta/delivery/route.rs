@@ -38,7 +38,11 @@ impl Destination {
             Self::Literal(ip) => format!("[{ip}]"),
             Self::Relay(relay) => {
                 let protocol = if relay.lmtp { "lmtp" } else { "smtp" };
-                format!("{protocol}:{}:{}", relay.host, relay.port)
+                // A server that is a smart host with a login and a route without one has two lines:
+                // what goes by one connection must not go by the other.
+                let login = relay.login.as_ref().map(|login| format!("{}@", login.user));
+                let login = login.unwrap_or_default();
+                format!("{protocol}:{login}{}:{}", relay.host, relay.port)
             }
         }
     }
@@ -104,6 +108,7 @@ mod tests {
 
     use super::*;
     use crate::mta::mailboxes::Mailboxes;
+    use crate::smtp::sasl::{Credentials, Secret};
 
     fn way(address: (&str, Option<&str>), smart: bool) -> String {
         let boxes = Mailboxes::under(Path::new("/m"));
@@ -121,6 +126,21 @@ mod tests {
             Route::Server(destination) => destination.key(),
             Route::Nowhere(code, _) => code.to_string(),
         }
+    }
+
+    #[test]
+    fn a_smart_host_with_a_login_shares_no_line_with_a_route_to_the_same_server() {
+        let plain = Relay::parse("h.test:587", 25).unwrap();
+        let login = Relay {
+            login: Some(Credentials {
+                user: "me".into(),
+                secret: Secret::Password("word".into()),
+            }),
+            ..plain.clone()
+        };
+        let key = |relay| Destination::Relay(relay).key();
+        assert_eq!(key(plain), "smtp:h.test:587");
+        assert_eq!(key(login), "smtp:me@h.test:587");
     }
 
     #[test]
