@@ -1,44 +1,98 @@
 //! The literals that every match of a pattern must contain, derived from the pattern itself.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use regex_syntax::hir::{Hir, HirKind};
 
 /// More groups would hardly save a match.
-const GROUPS: usize = 5;
+const GROUPS: usize = 4;
 /// So many literals at most may be spelled out from classes and options.
-const EXACT: usize = 16;
-/// An anchor of this length tells enough.
-const LONG: usize = 5;
+const EXACT: usize = 40;
 /// So many anchors, each of at least so many bytes, may be in a group beside the best one.
 const FURTHER: (usize, usize) = (48, 3);
+/// A group beside the best one that stands in more than so many of a thousand texts spares little.
+const TELLING: u32 = 100;
+/// A literal of so many bytes does without the blanks around it.
+const TRIMMED: usize = 5;
 /// A literal shorter than this is no anchor.
 const ANCHOR: usize = 3;
 
+/// Literals of which each match has one.
+type Group = BTreeSet<Vec<u8>>;
+
 /// The groups worth scanning for: the best one, and a few more that spare a match.
-pub(crate) fn of(hir: &Hir) -> Vec<BTreeSet<Vec<u8>>> {
-    let whole = groups(hir);
-    let mut all: Vec<_> = whole.iter().flat_map(words).collect();
-    if all.is_empty() {
-        all = whole;
+pub(crate) fn of(hir: &Hir, usage: &Usage) -> Vec<Group> {
+    let whole = groups(hir, usage);
+    let mut all: Vec<Group> = whole
+        .iter()
+        .flat_map(|group| weaker(group, usage))
+        .collect();
+    all.extend(whole.iter().map(shortest));
+    all.iter_mut().for_each(trim);
+    all.retain(|group| group.iter().all(|literal| literal.len() >= ANCHOR));
+    all.sort_by_cached_key(|group| cost(group, usage));
+    let mut chosen: Vec<Group> = Vec::new();
+    for group in all {
+        let further = group.len() <= FURTHER.0
+            && group.iter().all(|literal| literal.len() >= FURTHER.1)
+            && shares(&group, usage) <= TELLING;
+        let told = chosen.iter().any(|before| implies(before, &group));
+        if chosen.is_empty() || further && !told {
+            chosen.push(group);
+        }
+        if chosen.len() == GROUPS {
+            break;
+        }
     }
-    all.sort_by_key(cost);
-    all.dedup();
-    let further = |group: &BTreeSet<Vec<u8>>| {
-        group.len() <= FURTHER.0 && group.iter().all(|l| l.len() >= FURTHER.1)
+    chosen
+}
+
+/// A blank beside a word that is long enough tells nothing, and without it patterns share anchors.
+fn trim(group: &mut Group) {
+    let bare = |literal: &Vec<u8>| {
+        let bare = literal.trim_ascii();
+        if bare.len() < TRIMMED {
+            literal.clone()
+        } else {
+            bare.to_vec()
+        }
     };
-    all.into_iter()
-        .enumerate()
-        .filter(|(rank, group)| *rank == 0 || further(group))
-        .map(|(_, group)| group)
-        .take(GROUPS)
+    *group = shortest(&group.iter().map(bare).collect());
+}
+
+/// True when a text with a literal of `one` has a literal of `other`.
+fn implies(one: &Group, other: &Group) -> bool {
+    one.iter()
+        .all(|long| other.iter().any(|short| within(short, long)))
+}
+
+fn within(short: &[u8], long: &[u8]) -> bool {
+    long.windows(short.len()).any(|window| window == short)
+}
+
+/// The same group without the literals that hold another one of it: "host rejected" stands
+/// wherever "client host rejected" does.
+fn shortest(group: &Group) -> Group {
+    let held = |literal: &Vec<u8>| {
+        group
+            .iter()
+            .any(|other| other.len() < literal.len() && within(other, literal))
+    };
+    group
+        .iter()
+        .filter(|literal| !held(literal))
+        .cloned()
         .collect()
 }
 
-/// The same group in single words: a literal of several words needs each of them, and words are
-/// shared by many patterns, which keeps the table of the scan small. Nothing remains of a group
-/// in which some literal has no word that is long enough.
-fn words(group: &BTreeSet<Vec<u8>>) -> Vec<BTreeSet<Vec<u8>>> {
+/// What follows from a group: a piece that all its literals have, and the words of each. Words are
+/// shared by many patterns, which keeps the table of the scan small.
+fn weaker(group: &Group, usage: &Usage) -> Vec<Group> {
+    let mut all: Vec<Group> = common(group)
+        .map(|piece| Group::from([piece]))
+        .into_iter()
+        .collect();
     let split = |literal: &[u8]| -> Vec<Vec<u8>> {
         let mut words: Vec<Vec<u8>> = Vec::new();
         let mut short: Vec<u8> = Vec::new();
@@ -53,144 +107,131 @@ fn words(group: &BTreeSet<Vec<u8>>) -> Vec<BTreeSet<Vec<u8>>> {
         }
         words
     };
-    let mut literals = group.iter();
-    if let (Some(only), None) = (literals.next(), literals.next()) {
-        return split(only)
+    // A match has one of the literals whole, so it has the best word of one, the best of another.
+    let best = |literal: &Vec<u8>| {
+        let words = split(literal);
+        words
             .into_iter()
-            .map(|word| BTreeSet::from([word]))
-            .collect();
-    }
-    // A match has one of the literals whole, so it has the best word of one, the second of one …
-    let ranked: Vec<Vec<Vec<u8>>> = group
-        .iter()
-        .map(|literal| {
-            let mut words = split(literal);
-            words.sort_by_key(|word| (is_common(word), std::cmp::Reverse(word.len())));
-            words
-        })
-        .collect();
-    let most = ranked.iter().map(Vec::len).max().unwrap_or(0);
-    (0..GROUPS.min(most))
-        .map_while(|rank| {
-            ranked
-                .iter()
-                .map(|words| words.get(rank).or(words.last()).cloned())
-                .collect()
-        })
-        .collect()
+            .min_by_key(|word| (usage.share(word), std::cmp::Reverse(word.len())))
+    };
+    all.extend(
+        group
+            .iter()
+            .map(best)
+            .collect::<Option<Group>>()
+            .map(|words| shortest(&words)),
+    );
+    all
 }
 
-/// Words that stand in most refusals: poor anchors.
-const COMMON: &[&str] = &[
-    "access",
-    "account",
-    "accept",
-    "address",
-    "because",
-    "block",
-    "client",
-    "connect",
-    "connection",
-    "deliver",
-    "delivery",
-    "den",
-    "denied",
-    "does",
-    "domain",
-    "error",
-    "exist",
-    "fail",
-    "for",
-    "found",
-    "from",
-    "has",
-    "here",
-    "host",
-    "invalid",
-    "limit",
-    "list",
-    "listed",
-    "local",
-    "mail",
-    "mailbox",
-    "message",
-    "not",
-    "permanent",
-    "please",
-    "policy",
-    "recipient",
-    "refus",
-    "reject",
-    "relay",
-    "remote",
-    "see",
-    "send",
-    "sender",
-    "sent",
-    "server",
-    "service",
-    "size",
-    "spam",
-    "that",
-    "the",
-    "this",
-    "unknown",
-    "user",
-    "using",
-    "was",
-    "with",
-    "your",
-    "try",
-    "again",
-    "later",
-];
-
-fn is_common(word: &[u8]) -> bool {
-    let stem = |ending: &[u8]| word.strip_suffix(ending).is_some_and(listed);
-    listed(word) || stem(b"s") || stem(b"ed") || stem(b"ing")
+/// The longest piece that stands in each literal.
+fn common(group: &Group) -> Option<Vec<u8>> {
+    let short = group.iter().min_by_key(|literal| literal.len())?;
+    let lengths = (ANCHOR..=short.len()).rev();
+    lengths
+        .flat_map(|len| short.windows(len))
+        .filter(|piece| std::str::from_utf8(piece).is_ok())
+        .find(|piece| group.iter().all(|literal| within(piece, literal)))
+        .map(<[u8]>::to_vec)
 }
 
-fn listed(word: &[u8]) -> bool {
-    COMMON.iter().any(|common| common.as_bytes() == word)
-}
-
-/// How unselective a group is: many, short or common literals let many texts pass.
-fn cost(group: &BTreeSet<Vec<u8>>) -> usize {
+/// How unselective a group is: literals that stand in many texts let many pass, and short ones
+/// cost more to find.
+fn cost(group: &Group, usage: &Usage) -> u32 {
     let shortest = group.iter().map(Vec::len).min().unwrap_or(0);
-    let common = group.iter().filter(|word| is_common(word)).count();
-    group.len() * 2 + 24usize.saturating_sub(shortest * 2) + common * 12
+    let short = u32::try_from(12usize.saturating_sub(shortest)).unwrap_or(0);
+    let many = u32::try_from(group.len()).unwrap_or(u32::MAX);
+    shares(group, usage) * 2 + many + short
+}
+
+fn shares(group: &Group, usage: &Usage) -> u32 {
+    group.iter().map(|literal| usage.share(literal)).sum()
+}
+
+/// In how many texts of the kind that the rules read a word stands.
+pub(crate) struct Usage {
+    words: BTreeMap<String, u32>,
+    texts: u32,
+    known: RefCell<HashMap<Vec<u8>, u32>>,
+}
+
+impl Usage {
+    /// Counts the words of these texts.
+    pub(crate) fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
+        let mut usage = Usage {
+            words: BTreeMap::new(),
+            texts: 0,
+            known: RefCell::default(),
+        };
+        for text in texts {
+            let text = text.to_lowercase();
+            let words: BTreeSet<&str> = parts(&text).collect();
+            for word in words {
+                *usage.words.entry(word.to_string()).or_insert(0) += 1;
+            }
+            usage.texts += 1;
+        }
+        usage
+    }
+
+    /// In how many of a thousand texts a literal stands, about.
+    fn share(&self, literal: &[u8]) -> u32 {
+        if let Some(&known) = self.known.borrow().get(literal) {
+            return known;
+        }
+        let text = String::from_utf8_lossy(literal);
+        let all: Vec<&str> = parts(&text).collect();
+        let first = text.starts_with(char::is_alphanumeric);
+        let last = text.ends_with(char::is_alphanumeric);
+        let seen = |(at, part): (usize, &&str)| -> u32 {
+            // A literal may begin and end in the midst of a word.
+            let open = (first && at == 0, last && at + 1 == all.len());
+            let fits = |word: &str| match open {
+                (true, true) => word.contains(part),
+                (true, false) => word.ends_with(part),
+                (false, true) => word.starts_with(part),
+                (false, false) => word == *part,
+            };
+            let counts = self.words.iter().filter(|(word, _)| fits(word));
+            counts.map(|(_, count)| count).sum()
+        };
+        let rarest = all.iter().enumerate().map(seen).min().unwrap_or(self.texts);
+        // Words side by side are rarer than each of them.
+        let together = if all.len() > 1 { 4 } else { 1 };
+        let share = rarest * 1000 / self.texts.max(1) / together;
+        self.known.borrow_mut().insert(literal.to_vec(), share);
+        share
+    }
+}
+
+/// The words of a text.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|part| !part.is_empty())
 }
 
 /// Sets of literals of which each must have a member in every match.
-fn groups(hir: &Hir) -> Vec<BTreeSet<Vec<u8>>> {
+fn groups(hir: &Hir, usage: &Usage) -> Vec<Group> {
     if let Some(all) = exact(hir).filter(|all| all.iter().all(|l| l.len() >= ANCHOR)) {
         return vec![all];
     }
     match hir.kind() {
         HirKind::Concat(parts) => {
             let mut found = Vec::new();
-            let mut run: Option<BTreeSet<Vec<u8>>> = None;
+            let mut run: Option<Group> = None;
             for part in parts {
                 let next = exact(part);
                 run = match (run, next) {
-                    // What is long enough is not made longer: spelling out "unknown user", "unknown
-                    // recipient" and so on would only make the table of the scan large.
-                    (Some(before), Some(next)) if before.iter().any(|l| l.len() < LONG) => {
-                        match product(&before, &next) {
-                            Some(joined) => Some(joined),
-                            None => {
-                                found.push(before);
-                                Some(next)
-                            }
+                    (Some(before), Some(next)) => match product(&before, &next) {
+                        Some(joined) => Some(joined),
+                        None => {
+                            found.push(before);
+                            Some(next)
                         }
-                    }
-                    (Some(before), Some(next)) => {
-                        found.push(before);
-                        Some(next)
-                    }
+                    },
                     (before, None) => {
                         found.extend(before);
-                        found.extend(groups(part));
+                        found.extend(groups(part, usage));
                         None
                     }
                     (None, next) => next,
@@ -200,16 +241,16 @@ fn groups(hir: &Hir) -> Vec<BTreeSet<Vec<u8>>> {
             found.retain(|group| group.iter().all(|l| l.len() >= ANCHOR));
             // A part that was joined to short neighbours still counts by itself.
             if found.is_empty() {
-                found = parts.iter().flat_map(groups).collect();
+                found = parts.iter().flat_map(|part| groups(part, usage)).collect();
             }
             found
         }
-        HirKind::Capture(capture) => groups(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => groups(&repetition.sub),
+        HirKind::Capture(capture) => groups(&capture.sub, usage),
+        HirKind::Repetition(repetition) if repetition.min > 0 => groups(&repetition.sub, usage),
         HirKind::Alternation(branches) => {
             let mut union = BTreeSet::new();
             for branch in branches {
-                match groups(branch).into_iter().min_by_key(cost) {
+                match best(branch, usage) {
                     Some(group) => union.extend(group),
                     None => return Vec::new(),
                 }
@@ -220,8 +261,18 @@ fn groups(hir: &Hir) -> Vec<BTreeSet<Vec<u8>>> {
     }
 }
 
+/// The most telling group of a branch.
+fn best(branch: &Hir, usage: &Usage) -> Option<Group> {
+    let whole = groups(branch, usage);
+    let weaker = whole.iter().flat_map(|group| weaker(group, usage));
+    weaker
+        .chain(whole.iter().map(shortest))
+        .filter(|group| group.iter().all(|literal| literal.len() >= ANCHOR))
+        .min_by_key(|group| cost(group, usage))
+}
+
 /// Everything that the expression can match, when that is a handful of literals.
-fn exact(hir: &Hir) -> Option<BTreeSet<Vec<u8>>> {
+fn exact(hir: &Hir) -> Option<Group> {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => Some(BTreeSet::from([Vec::new()])),
         HirKind::Literal(literal) => Some(BTreeSet::from([literal.0.to_vec()])),
@@ -265,7 +316,7 @@ fn exact(hir: &Hir) -> Option<BTreeSet<Vec<u8>>> {
     }
 }
 
-fn product(a: &BTreeSet<Vec<u8>>, b: &BTreeSet<Vec<u8>>) -> Option<BTreeSet<Vec<u8>>> {
+fn product(a: &Group, b: &Group) -> Option<Group> {
     if a.len() * b.len() > EXACT {
         return None;
     }

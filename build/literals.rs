@@ -45,7 +45,7 @@ fn commonness(byte: u8) -> u32 {
 }
 
 /// Rust source of a `static NAME: Literals` that finds these words. Ids are the indexes of
-/// `words`; every word has at least three and at most 255 bytes, and stands once.
+/// `words`; every word has at least three and at most 128 bytes, and stands once.
 pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
     let mut bits = vec![0u64; print::BITS / 64];
     let mut entries = Vec::new();
@@ -59,8 +59,8 @@ pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
     let typical = windows(len);
     for (id, word) in words.iter().enumerate() {
         let bytes = word.as_bytes();
-        if !(3..=255).contains(&bytes.len()) {
-            return Err(format!("literal {word:?}: 3 to 255 bytes are needed"));
+        if !(3..=128).contains(&bytes.len()) {
+            return Err(format!("literal {word:?}: 3 to 128 bytes are needed"));
         }
         if words.iter().take(id).any(|w| w.eq_ignore_ascii_case(word)) {
             return Err(format!("literal {word:?} stands twice in {name}"));
@@ -76,10 +76,10 @@ pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
                     let seen = typical.get(&fingerprint(w, len)).copied().unwrap_or(0);
                     (seen, letters)
                 });
-            let found: Vec<(u32, i16)> = match best {
+            let found: Vec<(u32, i8)> = match best {
                 Some((offset, window)) => vec![(
                     fingerprint(window, len),
-                    i16::try_from(offset).map_err(|e| e.to_string())?,
+                    i8::try_from(offset).map_err(|e| e.to_string())?,
                 )],
                 None => {
                     let mut before: Vec<u8> = (0..=255).map(|byte| byte | 0x20).collect();
@@ -97,27 +97,47 @@ pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
                 if let Some(word) = bits.get_mut(hash / 64) {
                     *word |= 1 << (hash % 64);
                 }
-                entries.push((print::bucket(hash), fingerprint, id, offset));
+                entries.push((print::bucket(hash), id, offset));
             }
         }
     }
     entries.sort_unstable();
+    // Windows of one word that fall into one bucket would find it twice.
+    entries.dedup();
     let starts = (0..=print::BUCKETS).map(|b| entries.partition_point(|e| e.0 < b));
     let mut out = format!(
         "pub(crate) static {name}: crate::scan::Literals = crate::scan::Literals {{\nwindow: {len},\nstride: {stride},\nbits: &{},\nstarts: &{},\nentries: &[",
         emit::numbers(&bits),
         emit::numbers(starts),
     );
-    for (_, fingerprint, id, offset) in &entries {
+    let places: Vec<usize> = words
+        .iter()
+        .scan(0, |next, word| {
+            let place = *next;
+            *next += word.len();
+            Some(place)
+        })
+        .collect();
+    for (_, id, offset) in &entries {
         let word = words.get(*id).map(String::as_bytes).unwrap_or_default();
-        let ends = [word.first(), word.last()].map(|byte| byte.map_or(0, |byte| byte | 0x20));
+        let mut head = [0; 8];
+        for (to, from) in head.iter_mut().zip(word) {
+            *to = *from;
+        }
         let _ = write!(
             out,
-            "crate::scan::Entry{{fingerprint:{fingerprint},literal:{id},offset:{offset},len:{},ends:{ends:?}}},",
+            "crate::scan::Entry{{head:{},place:{},literal:{id},offset:{offset},len:{}}},",
+            print::lower(head),
+            places.get(*id).unwrap_or(&0),
             word.len()
         );
     }
-    let _ = write!(out, "],\nwords: &{} }};\n", emit::strings(words));
+    let _ = writeln!(
+        out,
+        "],\ntext: {:?},\ncount: {} }};",
+        words.concat(),
+        words.len()
+    );
     Ok(out)
 }
 

@@ -108,6 +108,11 @@ pub(crate) fn table() -> Result<String, String> {
     let causes = causes()?;
     let mut ids = BTreeSet::new();
     let mut units = Vec::new();
+    let examples = rules
+        .iter()
+        .flat_map(|rule| rule.matches.iter().chain(&rule.not));
+    let notices = include_str!("../src/data/dialects.toml").lines();
+    let usage = anchors::Usage::of(examples.map(String::as_str).chain(notices));
     for (index, rule) in rules.iter().enumerate() {
         check(rule, &causes).map_err(|e| format!("rule {}: {e}", rule.id))?;
         if !ids.insert(&rule.id) {
@@ -115,7 +120,7 @@ pub(crate) fn table() -> Result<String, String> {
         }
         for (pieces, patterns) in [(false, &rule.patterns), (true, &rule.pieces)] {
             for pattern in patterns {
-                let unit = unit(index, pieces, pattern, &words.words)
+                let unit = unit(index, pieces, pattern, &words.words, &usage)
                     .map_err(|e| format!("rule {}: {pattern:?}: {e}", rule.id))?;
                 units.push(unit);
             }
@@ -219,10 +224,11 @@ fn unit(
     pieces: bool,
     pattern: &str,
     words: &BTreeMap<String, String>,
+    usage: &anchors::Usage,
 ) -> Result<Unit, String> {
     let (regex, hir) = regex(pattern, words)?;
     folded(&hir, pieces)?;
-    let groups = anchors::of(&hir);
+    let groups = anchors::of(&hir, usage);
     if groups.is_empty() {
         return Err("no literal of three bytes or more that every match must have".into());
     }
@@ -284,9 +290,12 @@ fn write(
     let mut anchors: Vec<String> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     let mut postings: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let mut further: Vec<String> = Vec::new();
+    // Groups beside the first: for each unit their number, then of each its size and its members.
+    let mut further: Vec<usize> = Vec::new();
+    let mut begins: Vec<usize> = Vec::new();
     for (number, unit) in units.iter().enumerate() {
-        let mut others = String::new();
+        begins.push(further.len());
+        further.push(unit.groups.len().saturating_sub(1));
         for (rank, group) in unit.groups.iter().enumerate() {
             let mut ids = Vec::new();
             for literal in group {
@@ -302,10 +311,10 @@ fn write(
                     postings.entry(id).or_default().push(number);
                 }
             } else {
-                let _ = write!(others, "&{},", emit::numbers(ids));
+                further.push(ids.len());
+                further.extend(ids);
             }
         }
-        further.push(others);
     }
     let mut out = literals::table("ANCHORS", &anchors)?;
     let lists = (0..anchors.len()).map(|id| postings.get(&id).map_or(&[][..], Vec::as_slice));
@@ -360,14 +369,23 @@ fn write(
         );
     }
     let _ = writeln!(out, "];\nstatic UNITS: &[Unit; {}] = &[", units.len());
-    for (unit, further) in units.iter().zip(&further) {
+    for (unit, further) in units.iter().zip(begins) {
         let _ = writeln!(
             out,
-            "Unit {{ rule: {}, pieces: {}, further: &[{further}], regex: {:?} }},",
-            unit.rule, unit.pieces, unit.regex
+            "Unit {{ rule: {}, pieces: {}, further: {further} }},",
+            unit.rule, unit.pieces
         );
     }
-    let _ = writeln!(out, "];");
+    let patterns: Vec<&str> = units.iter().map(|unit| unit.regex.as_str()).collect();
+    let _ = writeln!(
+        out,
+        "];\n/// Their expressions.\nstatic PATTERNS: &[&str; {}] = &{};\n\
+         /// Their groups of anchors beside the first: how many, then the size and the members of each.\n\
+         static FURTHER: &[u16] = &{};",
+        units.len(),
+        emit::strings(&patterns),
+        emit::numbers(further)
+    );
     let _ = writeln!(out, "#[cfg(test)]\nstatic EXAMPLES: &[Examples] = &[");
     for rule in rules {
         let _ = writeln!(

@@ -18,76 +18,80 @@ pub struct Literals {
     pub(crate) bits: &'static [u64; print::BITS / 64],
     pub(crate) starts: &'static [u16; print::BUCKETS + 1],
     pub(crate) entries: &'static [Entry],
-    pub(crate) words: &'static [&'static str],
+    /// All literals, one behind the other.
+    pub(crate) text: &'static str,
+    /// How many there are.
+    pub(crate) count: usize,
 }
 
 /// One window of a literal in its bucket.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) fingerprint: u32,
+    /// The first eight bytes of the literal, in lower case: most candidates differ there, and of a
+    /// short literal nothing else is looked at.
+    pub(crate) head: u64,
+    /// Where the literal stands in the text of all literals.
+    pub(crate) place: u32,
     pub(crate) literal: u16,
     /// Where in the literal the window begins; -1: with the byte in front of it.
-    pub(crate) offset: i16,
+    pub(crate) offset: i8,
     /// The bytes of the literal.
     pub(crate) len: u8,
-    /// Its first and its last byte, folded: most candidates differ there.
-    pub(crate) ends: [u8; 2],
 }
 
 impl Literals {
-    /// Calls `found(id, start)` for every occurrence of every literal, in the order of their
+    /// Calls `found(id, start, end)` for every occurrence of every literal, in the order of their
     /// windows; `id` is the index of the literal in its table.
     #[inline]
-    pub fn each(&self, text: &[u8], mut found: impl FnMut(usize, usize)) {
+    pub fn each(&self, text: &[u8], mut found: impl FnMut(usize, usize, usize)) {
         // As many windows as begin in eight bytes and end there; the next block begins where the
         // next window does.
         let last = 8 - usize::from(self.window);
         let mut at = 0;
         let mut rest = text;
         while let Some(block) = rest.first_chunk() {
+            // One decision for all windows of a block: few blocks have a window that is known.
+            let block = print::fold(*block);
+            let mut known = 0;
             let mut offset = 0;
             while offset <= last {
-                self.look(text, print::fold(*block), at, offset, &mut found);
+                known |= self.knows(block, offset) << offset;
                 offset += self.stride;
+            }
+            while known != 0 {
+                let offset = known.trailing_zeros() as usize;
+                known &= known - 1;
+                self.verify(text, block, at, offset, &mut found);
             }
             at += offset;
             rest = rest.get(offset..).unwrap_or_default();
         }
-        let mut block = [0; 8];
-        for (to, from) in block.iter_mut().zip(rest) {
-            *to = *from;
-        }
+        let block = first_eight(rest);
         // What begins beyond the end ends there as well, and no comparison takes it.
         for offset in (0..rest.len()).step_by(self.stride) {
-            self.look(text, print::fold(block), at, offset, &mut found);
+            let block = print::fold(block);
+            if self.knows(block, offset) == 1 {
+                self.verify(text, block, at, offset, &mut found);
+            }
         }
     }
 
+    /// 1 when the window at this offset of a folded block may be one of a literal, else 0.
     #[inline(always)]
-    fn look(
-        &self,
-        text: &[u8],
-        block: u64,
-        at: usize,
-        offset: usize,
-        found: &mut impl FnMut(usize, usize),
-    ) {
-        let fingerprint = print::window(block, offset, self.window);
-        let hash = print::hash(fingerprint);
-        let bits = self.bits.get(hash / 64).copied().unwrap_or(0);
-        if bits >> (hash % 64) & 1 == 1 {
-            self.verify(text, at + offset, fingerprint, hash, found);
-        }
+    fn knows(&self, block: u64, offset: usize) -> u64 {
+        let hash = print::hash(print::window(block, offset, self.window));
+        self.bits.get(hash / 64).copied().unwrap_or(0) >> (hash % 64) & 1
     }
 
     fn verify(
         &self,
         text: &[u8],
+        block: u64,
         at: usize,
-        fingerprint: u32,
-        hash: usize,
-        found: &mut impl FnMut(usize, usize),
+        offset: usize,
+        found: &mut impl FnMut(usize, usize, usize),
     ) {
+        let hash = print::hash(print::window(block, offset, self.window));
         let bucket = print::bucket(hash);
         let (Some(&from), Some(&to)) = (self.starts.get(bucket), self.starts.get(bucket + 1))
         else {
@@ -98,47 +102,70 @@ impl Literals {
             .get(usize::from(from)..usize::from(to))
             .unwrap_or_default()
         {
-            if entry.fingerprint != fingerprint {
-                continue;
-            }
-            let Some(start) = at.checked_add_signed(-isize::from(entry.offset)) else {
+            let Some(start) = (at + offset).checked_add_signed(-isize::from(entry.offset)) else {
                 continue;
             };
-            let end = start + usize::from(entry.len);
-            let Some(there @ [first, .., last]) = text.get(start..end) else {
+            let len = usize::from(entry.len);
+            let Some(there) = text.get(start..).filter(|rest| rest.len() >= len) else {
                 continue;
             };
-            if [first | 0x20, last | 0x20] != entry.ends {
+            if (print::lower(first_eight(there)) ^ entry.head) & mask(len) != 0 {
                 continue;
             }
-            let id = usize::from(entry.literal);
-            if let Some(word) = self.words.get(id)
-                && same(there, word.as_bytes())
-            {
-                found(id, start);
+            if len <= 8 || self.is_whole(entry, there) {
+                found(usize::from(entry.literal), start, start + len);
             }
         }
     }
 
-    /// The literal with this id.
-    pub fn word(&self, id: usize) -> Option<&'static str> {
-        self.words.get(id).copied()
+    /// True when a literal of more than eight bytes stands where its first eight do.
+    fn is_whole(&self, entry: &Entry, there: &[u8]) -> bool {
+        let place = entry.place as usize;
+        let word = self
+            .text
+            .as_bytes()
+            .get(place..place + usize::from(entry.len));
+        let pair = word.zip(there.get(..usize::from(entry.len)));
+        pair.is_some_and(|(word, there)| {
+            let same =
+                |(word, there): (&[u8; 8], &[u8; 8])| print::lower(*word) == print::lower(*there);
+            // The last eight bytes may overlap what is compared already.
+            let ends = word.last_chunk().zip(there.last_chunk());
+            let (words, _) = word.as_chunks();
+            let (theres, _) = there.as_chunks();
+            ends.is_some_and(same) && words.iter().zip(theres).skip(1).all(same)
+        })
     }
 
     /// How many literals there are.
     pub const fn len(&self) -> usize {
-        self.words.len()
+        self.count
     }
 
     /// True when there is nothing to search for.
     pub const fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        self.count == 0
     }
 }
 
-/// Equal but for ASCII case; most are written as the literal is.
-fn same(there: &[u8], word: &[u8]) -> bool {
-    there == word || there.eq_ignore_ascii_case(word)
+/// The first eight bytes; a shorter text is filled up with zeros.
+fn first_eight(text: &[u8]) -> [u8; 8] {
+    text.first_chunk().copied().unwrap_or_else(|| {
+        let mut block = [0; 8];
+        for (to, from) in block.iter_mut().zip(text) {
+            *to = *from;
+        }
+        block
+    })
+}
+
+/// The bits of the first bytes of a block, at most all eight.
+const fn mask(bytes: usize) -> u64 {
+    if bytes < 8 {
+        (1 << (8 * bytes)) - 1
+    } else {
+        u64::MAX
+    }
 }
 
 #[cfg(test)]
@@ -147,9 +174,19 @@ mod tests {
 
     include!(concat!(env!("OUT_DIR"), "/scan_sample.rs"));
 
+    /// The literals of a set, by id.
+    fn words(set: &super::Literals) -> Vec<&'static str> {
+        let mut words = vec![""; set.len()];
+        for entry in set.entries {
+            let place = entry.place as usize;
+            words[usize::from(entry.literal)] = &set.text[place..place + usize::from(entry.len)];
+        }
+        words
+    }
+
     fn naive(set: &super::Literals, text: &[u8]) -> Vec<(usize, usize)> {
         let mut all = Vec::new();
-        for (id, word) in set.words.iter().enumerate() {
+        for (id, word) in words(set).iter().enumerate() {
             for start in 0..text.len() {
                 let end = start + word.len();
                 if end <= text.len() && text[start..end].eq_ignore_ascii_case(word.as_bytes()) {
@@ -162,7 +199,10 @@ mod tests {
 
     fn scanned(set: &super::Literals, text: &[u8]) -> Vec<(usize, usize)> {
         let mut all = Vec::new();
-        set.each(text, |id, start| all.push((id, start)));
+        set.each(text, |id, start, end| {
+            assert!(text[start..end].eq_ignore_ascii_case(words(set)[id].as_bytes()));
+            all.push((id, start));
+        });
         all.sort_unstable();
         all
     }
@@ -171,7 +211,7 @@ mod tests {
     fn overlapping_literals_are_all_found() {
         let found = scanned(&SAMPLE, b"USER unKnown");
         assert_eq!(found, [(0, 0), (1, 0), (2, 5), (3, 9)]);
-        assert_eq!(SAMPLE.word(3), Some("own"));
+        assert_eq!(words(&SAMPLE)[3], "own");
     }
 
     #[test]
@@ -180,6 +220,18 @@ mod tests {
         assert_eq!(scanned(&SAMPLE, b"a-b=?x"), [(7, 0), (8, 3)]);
         assert_eq!(scanned(&SAMPLE, b""), []);
         assert_eq!(scanned(&SAMPLE, b"us"), []);
+    }
+
+    #[test]
+    fn a_word_of_four_bytes_is_found_once_whatever_stands_before_it() {
+        for before in 0..=u8::MAX {
+            let text = [b"xyz", &[before][..], b"sers"].concat();
+            assert_eq!(
+                scanned(&LONGER, &text),
+                naive(&LONGER, &text),
+                "{before:#x}"
+            );
+        }
     }
 
     #[test]
@@ -197,8 +249,8 @@ mod tests {
         fn the_scan_finds_what_a_naive_search_finds(
             parts in prop::collection::vec(
                 prop_oneof![
-                    prop::sample::select(SAMPLE.words).prop_map(|w| w.as_bytes().to_vec()),
-                    prop::sample::select(LONGER.words).prop_map(|w| w.to_ascii_uppercase().into_bytes()),
+                    prop::sample::select(words(&SAMPLE)).prop_map(|w| w.as_bytes().to_vec()),
+                    prop::sample::select(words(&LONGER)).prop_map(|w| w.to_ascii_uppercase().into_bytes()),
                     prop::collection::vec(any::<u8>(), 0..4),
                 ],
                 0..20,

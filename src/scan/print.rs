@@ -31,3 +31,15 @@ pub(crate) const fn hash(print: u32) -> usize {
 pub(crate) const fn bucket(hash: usize) -> usize {
     hash >> 4
 }
+
+/// Eight bytes in lower case, as ASCII has it.
+pub(crate) const fn lower(block: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let block = u64::from_le_bytes(block);
+    // The highest bit of each byte tells whether its other bits are a letter from A on, beyond Z.
+    let low = block & (ONES * 0x7f);
+    let from_a = low + ONES * (0x80 - b'A' as u64);
+    let beyond_z = low + ONES * (0x7f - b'Z' as u64);
+    let upper = (from_a ^ beyond_z) & !block & (ONES * 0x80);
+    block | (upper >> 2)
+}

@@ -41,14 +41,15 @@ pub(super) struct Rule {
     foreign: bool,
 }
 
-/// One pattern of a rule. Units stand in the order of their rules, the heaviest first.
+/// One pattern of a rule, without its expression, so that many fit into a cache line. Units stand
+/// in the order of their rules, the heaviest first.
 struct Unit {
     rule: u16,
+    /// Where its groups of anchors beside the one that led here stand in [`FURTHER`]; each must
+    /// have a member in the text.
+    further: u16,
     /// Looks at the replaced pieces instead of the words.
     pieces: bool,
-    /// Groups of anchors beside the one that led here; each must have a member in the text.
-    further: &'static [&'static [u16]],
-    regex: &'static str,
 }
 
 #[cfg(test)]
@@ -98,7 +99,7 @@ impl<const N: usize> Bits<N> {
 pub(super) fn first(text: &Folded, setting: &Setting<'_>) -> Option<&'static Rule> {
     let mut met = Bits([0; ANCHORS.len().div_ceil(64)]);
     let mut candidates = Bits([0; UNITS.len().div_ceil(64)]);
-    ANCHORS.each(text.all(), |anchor, _| {
+    ANCHORS.each(text.all(), |anchor, _, _| {
         if met.insert(anchor) {
             let range = STARTS.get(anchor).zip(STARTS.get(anchor + 1));
             let units = range.and_then(|(&from, &to)| POSTINGS.get(from.into()..to.into()));
@@ -113,8 +114,7 @@ pub(super) fn first(text: &Folded, setting: &Setting<'_>) -> Option<&'static Rul
             let index = number * 64 + left.trailing_zeros() as usize;
             left &= left - 1;
             let unit = UNITS.get(index)?;
-            let possible = |group: &&[u16]| group.iter().any(|&id| met.contains(id.into()));
-            if unit.further.iter().all(possible)
+            if possible(unit, &met)
                 && let Some(rule) = matching(index, text, setting)
             {
                 return Some(rule);
@@ -122,6 +122,25 @@ pub(super) fn first(text: &Folded, setting: &Setting<'_>) -> Option<&'static Rul
         }
     }
     None
+}
+
+/// True when each further group of anchors has a member among those that were met.
+fn possible<const N: usize>(unit: &Unit, met: &Bits<N>) -> bool {
+    let mut rest = FURTHER.get(usize::from(unit.further)..).unwrap_or_default();
+    let Some((&groups, tail)) = rest.split_first() else {
+        return false;
+    };
+    rest = tail;
+    (0..groups).all(|_| {
+        let group = rest
+            .split_first()
+            .and_then(|(&size, tail)| tail.split_at_checked(size.into()));
+        let Some((group, tail)) = group else {
+            return false;
+        };
+        rest = tail;
+        group.iter().any(|&id| met.contains(id.into()))
+    })
 }
 
 fn matching(number: usize, text: &Folded, setting: &Setting<'_>) -> Option<&'static Rule> {
@@ -132,7 +151,7 @@ fn matching(number: usize, text: &Folded, setting: &Setting<'_>) -> Option<&'sta
     }
     let regex = COMPILED
         .get(number)?
-        .get_or_init(|| compile(unit.regex))
+        .get_or_init(|| compile(PATTERNS.get(number)?))
         .as_ref()?;
     let half = if unit.pieces {
         text.pieces()
@@ -250,8 +269,8 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        for unit in UNITS {
-            assert!(compile(unit.regex).is_some(), "{}", unit.regex);
+        for pattern in PATTERNS {
+            assert!(compile(pattern).is_some(), "{pattern}");
         }
         for rule in RULES {
             assert!(compile(rule.unless).is_some(), "{}", rule.id);

@@ -46,14 +46,13 @@ impl Marks {
     /// Scans a text for all phrases.
     pub(super) fn scan(text: &str) -> Self {
         let mut hits = Vec::with_capacity(32);
-        BODY.each(text.as_bytes(), |id, at| {
+        BODY.each(text.as_bytes(), |id, at, end| {
             if hits.len() < MAX_HITS
                 && let Some((roles, _)) = BODY_MEANS.get(id)
-                && let Some(word) = BODY.word(id)
             {
                 hits.push(Hit {
                     at,
-                    end: at + word.len(),
+                    end,
                     roles: *roles,
                     id: u16::try_from(id).unwrap_or(u16::MAX),
                 });
@@ -100,7 +99,7 @@ impl Marks {
 /// The roles of all phrases of a text, for those who need nothing else.
 pub(super) fn roles_of(text: &str) -> u32 {
     let mut roles = 0;
-    BODY.each(text.as_bytes(), |id, _| {
+    BODY.each(text.as_bytes(), |id, _, _| {
         roles |= BODY_MEANS.get(id).map_or(0, |(means, _)| *means);
     });
     roles
@@ -110,7 +109,7 @@ pub(super) fn roles_of(text: &str) -> u32 {
 pub(super) fn subject(value: &str, votes: &mut Votes) -> u32 {
     let mut roles = 0;
     let mut answers = value.len();
-    SUBJECT.each(value.as_bytes(), |id, at| {
+    SUBJECT.each(value.as_bytes(), |id, at, _| {
         let Some((means, dialects)) = SUBJECT_MEANS.get(id) else {
             return;
         };
@@ -132,7 +131,7 @@ pub(super) fn subject(value: &str, votes: &mut Votes) -> u32 {
 /// True when From names a machine that writes notices.
 pub(super) fn daemon(value: &str, votes: &mut Votes) -> bool {
     let mut found = false;
-    FROM.each(value.as_bytes(), |id, _| {
+    FROM.each(value.as_bytes(), |id, _, _| {
         if let Some((roles, dialects)) = FROM_MEANS.get(id) {
             found |= *roles != 0;
             votes.add(dialects, FROM_WEIGHT);
@@ -165,7 +164,7 @@ pub(super) fn fields<'a>(all: impl Iterator<Item = (&'a str, &'a str)>, votes: &
             }
         }
         if own.iter().any(|(text, _)| *text < HEAD_TEXTS.len()) {
-            HEAD_TEXTS.each(value.as_bytes(), |id, _| {
+            HEAD_TEXTS.each(value.as_bytes(), |id, _, _| {
                 for (_, dialect) in own.iter().filter(|(text, _)| *text == id) {
                     votes.add(&[*dialect], HEAD_WEIGHT);
                 }
@@ -192,12 +191,15 @@ pub(super) fn head(head: &Head<'_>, votes: &mut Votes) {
 #[derive(Debug, Clone)]
 pub(super) struct Votes {
     weights: [u16; DIALECTS.len()],
+    /// The greatest weight, and the first dialect that has it: weights only grow.
+    best: (u16, usize),
 }
 
 impl Default for Votes {
     fn default() -> Self {
         Self {
             weights: [0; DIALECTS.len()],
+            best: (0, 0),
         }
     }
 }
@@ -205,29 +207,29 @@ impl Default for Votes {
 impl Votes {
     fn add(&mut self, dialects: &[u8], weight: u16) {
         for dialect in dialects {
-            if let Some(sum) = self.weights.get_mut(usize::from(*dialect)) {
+            let dialect = usize::from(*dialect);
+            if let Some(sum) = self.weights.get_mut(dialect) {
                 *sum = sum.saturating_add(weight);
+                let (most, first) = self.best;
+                if *sum > most || *sum == most && dialect < first {
+                    self.best = (*sum, dialect);
+                }
             }
         }
     }
 
     /// The dialect with the most weight, when there is enough of it.
     pub(super) fn winner(&self) -> Option<&'static str> {
-        let (best, weight) = self
-            .weights
-            .iter()
-            .enumerate()
-            .rev()
-            .max_by_key(|(_, weight)| **weight)?;
-        if *weight < SUBJECT_WEIGHT {
+        let (weight, dialect) = self.best;
+        if weight < SUBJECT_WEIGHT {
             return None;
         }
-        DIALECTS.get(best).map(|(id, _)| *id)
+        DIALECTS.get(dialect).map(|(id, _)| *id)
     }
 
     /// The greatest weight.
-    pub(super) fn weight(&self) -> u16 {
-        self.weights.iter().copied().max().unwrap_or(0)
+    pub(super) const fn weight(&self) -> u16 {
+        self.best.0
     }
 }
 

@@ -216,7 +216,7 @@ pub(super) fn command(text: &str, before: &str) -> Option<Command> {
         return None;
     }
     let (mut told, mut shown) = (None, None);
-    MARKS.each(text.as_bytes(), |id, at| match MARKS_MEAN.get(id) {
+    MARKS.each(text.as_bytes(), |id, at, _| match MARKS_MEAN.get(id) {
         // Of what the words tell the most telling counts, of a transcript the last line before
         // the reply.
         Some((_, false)) => told = Some(told.map_or(id, |best: usize| best.min(id))),
