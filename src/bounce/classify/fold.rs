@@ -237,6 +237,8 @@ impl Folder {
             '。' | '．' => return self.stop(b'.'),
             '、' | '，' => return self.stop(b','),
             '：' => return self.stop(b':'),
+            // Marks that stand behind their letter: a text from a Mac writes ü as two characters.
+            '\u{300}'..='\u{36f}' => return,
             '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{ad}' | '\u{2060}' => return,
             _ => {}
         }
@@ -407,6 +409,19 @@ mod tests {
             "boite aux lettres nexiste pas"
         );
         assert_eq!(words("ПОЛЬЗОВАТЕЛЬ не найден"), "пользователь не найден");
+    }
+
+    #[test]
+    fn an_elided_article_is_a_word_of_its_own() {
+        assert_eq!(words("L'adresse de l’expéditeur"), "l adresse de l expediteur");
+        assert_eq!(words("casella dell'utente piena"), "casella dell utente piena");
+        assert_eq!(words("I'd say it didn't"), "id say it didnt");
+    }
+
+    #[test]
+    fn marks_go_however_they_are_written() {
+        assert_eq!(words("Postfach u\u{308}berfu\u{308}llt"), "postfach uberfullt");
+        assert_eq!(words("Hộp thư đã đầy"), "hop thu da day");
     }
 
     #[test]

@@ -128,6 +128,12 @@ impl<'a> Facts<'a> {
             };
             (rule.cause, self.confidence(case, rule), Some(deciding))
         });
+        // 530 and 535 are for a login, whatever 5.7.0 and vague words stand behind them.
+        if let (Some(530 | 534 | 535 | 538), Some((_, Trust::Weak)) | None) =
+            (self.reply.code, in_reply)
+        {
+            return (Cause::LoginRequired, Confidence::Low, None);
+        }
         if let Some((cause, trust)) = in_reply.filter(|(_, t)| *t >= Trust::Likely) {
             return (cause, sure(trust), None);
         }
