@@ -413,14 +413,23 @@ mod tests {
 
     #[test]
     fn an_elided_article_is_a_word_of_its_own() {
-        assert_eq!(words("L'adresse de l’expéditeur"), "l adresse de l expediteur");
-        assert_eq!(words("casella dell'utente piena"), "casella dell utente piena");
+        assert_eq!(
+            words("L'adresse de l’expéditeur"),
+            "l adresse de l expediteur"
+        );
+        assert_eq!(
+            words("casella dell'utente piena"),
+            "casella dell utente piena"
+        );
         assert_eq!(words("I'd say it didn't"), "id say it didnt");
     }
 
     #[test]
     fn marks_go_however_they_are_written() {
-        assert_eq!(words("Postfach u\u{308}berfu\u{308}llt"), "postfach uberfullt");
+        assert_eq!(
+            words("Postfach u\u{308}berfu\u{308}llt"),
+            "postfach uberfullt"
+        );
         assert_eq!(words("Hộp thư đã đầy"), "hop thu da day");
     }
 
