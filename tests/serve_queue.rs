@@ -29,7 +29,10 @@ struct Server {
 
 impl Server {
     fn start(dir: &Path, more: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mailtrace"));
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_mailtrace")), dir, more)
+    }
+
+    fn start_as(mut command: Command, dir: &Path, more: &[&str]) -> Self {
         command
             .args([
                 "serve",
@@ -141,6 +144,59 @@ fn queue(dir: &Path, order: &[&str]) -> common::Outcome {
     args.extend_from_slice(order);
     args.extend_from_slice(&["--spool", spool.to_str().unwrap()]);
     common::mailtrace(args).run()
+}
+
+#[test]
+fn the_250_comes_after_the_sync_and_a_letter_is_shown_after_its_own() {
+    if !Path::new("/usr/bin/strace").exists() {
+        println!("skipped: strace is not installed");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let trace = dir.path().join("trace");
+    let mut strace = Command::new("/usr/bin/strace");
+    strace
+        .args(["-D", "-f", "-o", trace.to_str().unwrap()])
+        .args([
+            "-e",
+            "trace=openat,pwrite64,fdatasync,fsync,syncfs,rename,write,sendto",
+        ])
+        .arg(env!("CARGO_BIN_EXE_mailtrace"));
+    let server = Server::start_as(strace, dir.path(), &[]);
+    let mut talk = Talk::open(server.at).unwrap();
+    let said = talk.give(
+        "a@client.test",
+        "bob@home.test",
+        "Subject: x\r\n\r\ntext\r\n",
+    );
+    assert!(said.unwrap().starts_with("250"));
+    wait("it is in the mailbox", || {
+        !mails(dir.path(), "bob").is_empty()
+    });
+    drop(server);
+    let calls = fs::read_to_string(&trace).unwrap();
+    if !calls.contains("pwrite64(") {
+        println!("skipped: strace may not look at programs here");
+        return;
+    }
+    let calls: Vec<&str> = calls.lines().collect();
+    let find = |from: usize, parts: &[&str]| {
+        let holds = |call: &&str| parts.iter().all(|part| call.contains(part));
+        let at = calls[from..].iter().position(holds);
+        from + at.unwrap_or_else(|| panic!("{parts:?} is not there: {calls:#?}"))
+    };
+    let written = find(0, &["pwrite64(", "== message"]);
+    let durable = find(written, &["fdatasync", "= 0"]);
+    let said = find(written, &["250 2.0.0 Ok: queued"]);
+    assert!(durable < said, "{calls:#?}");
+    let filled = find(written, &[" write(", "Return-Path:"]);
+    let file = calls[filled].split(['(', ',']).nth(1).unwrap();
+    let durable = find(filled, &[&format!(" fsync({file})"), "= 0"]);
+    let shown = find(filled, &["rename(", "/mail/bob/new/"]);
+    assert!(durable < shown, "{calls:#?}");
+    let name_durable = find(shown, &[" fsync(", "= 0"]);
+    let forgotten = find(shown, &["pwrite64(", "== note"]);
+    assert!(name_durable < forgotten, "{calls:#?}");
 }
 
 #[test]

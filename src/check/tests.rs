@@ -353,6 +353,37 @@ async fn greylisting_is_waited_for_only_on_request() {
 }
 
 #[tokio::test]
+async fn a_later_that_waiting_does_not_help_is_a_no() {
+    for (reply, cause, answer) in [
+        (
+            "450 4.7.1 Client host [192.0.2.1] blocked using zen.spamhaus.org",
+            Cause::Dnsbl,
+            Answer::No,
+        ),
+        (
+            "450 4.7.25 Client host rejected: cannot find your reverse hostname, [192.0.2.1]",
+            Cause::MissingReverseDns,
+            Answer::No,
+        ),
+        ("452 4.2.2 mailbox is full", Cause::OverQuota, Answer::No),
+        (
+            "451 4.3.0 Temporary lookup failure",
+            Cause::ServerTemporaryFailure,
+            Answer::Unknown,
+        ),
+    ] {
+        let theatre = good().says("RCPT", reply).start().await.unwrap();
+        let checkup = check(&theatre, "bob@x.test", |_| {}).await;
+        assert!(
+            codes(&checkup).contains(&cause.id()),
+            "{reply}: {:?}",
+            codes(&checkup)
+        );
+        assert_eq!(checkup.answer, answer, "{reply}: {}", checkup.headline);
+    }
+}
+
+#[tokio::test]
 async fn who_takes_everything_is_found_out() {
     let theatre = good().start().await.unwrap();
     let everything: fn(&mut Options) = |o| o.catch_all = true;

@@ -395,6 +395,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_several_records_at_one_name_none_counts() {
+        let world = World::new()
+            .text("_dmarc.x.test", b"v=DMARC1; p=reject")
+            .text("_dmarc.x.test", b"v=DMARC1; p=none")
+            .text("_dmarc.a.y.test", b"v=DMARC1; p=reject")
+            .text("_dmarc.a.y.test", b"v=DMARC1; p=none")
+            .text(
+                "_dmarc.y.test",
+                b"v=DMARC1; p=quarantine; rua=mailto:a@y.test",
+            );
+        let (found, _) = of(&world, "x.test").await;
+        assert_eq!((found.applied, found.several.len()), (None, 2));
+        let (found, _) = of(&world, "a.y.test").await;
+        assert_eq!(
+            found.applied.map(|applied| applied.domain),
+            Some("y.test".to_string())
+        );
+    }
+
+    #[tokio::test]
     async fn the_walk_goes_up_to_the_organizational_domain() {
         let world = World::new()
             .text(
