@@ -93,7 +93,7 @@ async fn sender<L: Lookup>(asker: Asker<'_, L>, stranger: &Stranger) -> Option<S
         Ok(verdict) => {
             let decided = verdict
                 .decided_by
-                .map(|(term, domain)| format!("{term} in the record of {domain}"));
+                .map(|(domain, term)| format!("{term} in the record of {domain}"));
             let trouble = verdict.troubles.first().map(spf::Trouble::to_string);
             (verdict.outcome.id(), trouble.or(decided))
         }

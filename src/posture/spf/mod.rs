@@ -67,7 +67,7 @@ pub struct Verdict {
     pub record: Option<String>,
     /// The records, when there are several.
     pub several: Vec<String>,
-    /// The term that decided, and the domain whose record it stands in.
+    /// The domain whose record decided, and the term in it.
     pub decided_by: Option<(String, String)>,
     /// How many terms asked the DNS.
     pub lookups: usize,
