@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::bounce::cause::Cause;
 use crate::dns::world::{Entry, World};
-use crate::dns::{Data, Name};
+use crate::dns::{Data, Failure, Name};
 use crate::smtp::Stage;
 use crate::smtp::played::{Act, Played, Stage as Theatre, lines};
 
@@ -227,6 +227,17 @@ async fn a_dangling_mx_and_a_domain_that_does_not_exist_need_no_server() {
 }
 
 #[tokio::test]
+async fn a_dns_that_does_not_answer_leaves_it_open_whether_mail_gets_there() {
+    let theatre = good().start().await.unwrap();
+    for failure in [Failure::ServFail, Failure::Refused, Failure::Timeout] {
+        let world = World::new().name("x.test", Entry::failing(failure));
+        let checker = Checker::new(world, options(&theatre));
+        let checkup = checker.check(&Target::parse("bob@x.test").unwrap()).await;
+        assert_eq!(checkup.answer, Answer::Unknown, "{failure}: {checkup:?}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_ever_sent_and_everything_is_taken_back() {
     let theatre = good().start().await.unwrap();
     let checkup = check(&theatre, "bob@x.test", |_| {}).await;
@@ -392,6 +403,12 @@ async fn who_takes_everything_is_found_out() {
         checkup.servers[0].recipient.as_ref().unwrap().catch_all,
         Some(true)
     );
+    assert!(
+        codes(&checkup).contains(&"catch-all"),
+        "{:?}",
+        codes(&checkup)
+    );
+    assert_eq!(checkup.answer, Answer::Yes);
     let picky = good()
         .says("RCPT", "550 5.1.1 no")
         .says("RCPT TO:<bob@", "250 ok");
@@ -400,6 +417,11 @@ async fn who_takes_everything_is_found_out() {
     assert_eq!(
         checkup.servers[0].recipient.as_ref().unwrap().catch_all,
         Some(false)
+    );
+    assert!(
+        !codes(&checkup).contains(&"catch-all"),
+        "{:?}",
+        codes(&checkup)
     );
     assert_eq!(checkup.answer, Answer::Yes);
 }

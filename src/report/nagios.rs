@@ -117,3 +117,91 @@ pub fn unusable(error: &str) -> (String, State) {
         State::Unknown,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::dns::Name;
+    use crate::dnsbl::source::Choice;
+    use crate::dnsbl::subject::Subject;
+    use crate::dnsbl::verdict::{Status, Verdict};
+
+    /// What one list of this weight says about a name.
+    fn found(name: &str, weight: Weight, status: Status) -> Finding {
+        let choice = Choice {
+            lists: vec!["spamcop".into()],
+            ..Choice::default()
+        };
+        let mut source = choice.sources().unwrap().remove(0);
+        source.weight = weight;
+        let verdict = Verdict {
+            source: Arc::new(source),
+            status,
+            codes: Vec::new(),
+            meanings: Vec::new(),
+            texts: Vec::new(),
+            matched: None,
+            ttl: None,
+            took: None,
+            note: None,
+        };
+        Finding {
+            subject: Subject::Domain(Name::parse(name).unwrap()),
+            scope: None,
+            from: None,
+            verdicts: vec![verdict],
+            distrust: None,
+        }
+    }
+
+    #[test]
+    fn the_weight_of_the_list_makes_the_state_and_silence_is_unknown() {
+        for (weight, status, expected) in [
+            (Weight::High, Status::Listed, State::Critical),
+            (Weight::Medium, Status::Listed, State::Critical),
+            (Weight::Low, Status::Listed, State::Warning),
+            (Weight::Info, Status::Listed, State::Warning),
+            (Weight::High, Status::Clean, State::Ok),
+            (Weight::High, Status::Timeout, State::Unknown),
+            (Weight::High, Status::Refused, State::Unknown),
+        ] {
+            assert_eq!(
+                state(&found("a.test", weight, status)),
+                expected,
+                "{status:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_several_the_worst_counts_and_unknown_is_worse_than_a_warning() {
+        let ok = found("ok.test", Weight::High, Status::Clean);
+        let warning = found("warning.test", Weight::Low, Status::Listed);
+        let unknown = found("unknown.test", Weight::High, Status::Timeout);
+        let critical = found("critical.test", Weight::High, Status::Listed);
+        let worst = |findings: &[&Finding]| {
+            let findings: Vec<_> = findings.iter().copied().cloned().collect();
+            dnsbl(&findings, None).1
+        };
+        assert_eq!(worst(&[&ok, &warning]), State::Warning);
+        assert_eq!(worst(&[&unknown, &warning, &ok]), State::Unknown);
+        assert_eq!(worst(&[&unknown, &critical, &warning]), State::Critical);
+        // What could not even be asked is not known.
+        assert_eq!(dnsbl(&[ok], Some("x: no such host")).1, State::Unknown);
+        assert_eq!(dnsbl(&[], None).1, State::Unknown);
+    }
+
+    #[test]
+    fn nothing_foreign_begins_the_performance_data_or_another_line() {
+        let (line, _) = dnsbl(&[], Some("a|b\nOK - c\x1B[2J"));
+        assert_eq!(line, "DNSBL UNKNOWN - a/b\\x0AOK - c\\x1B[2J\n");
+        assert_eq!(unusable("x|y").0, "DNSBL UNKNOWN - x/y\n");
+        let (line, _) = dnsbl(&[found("a.test", Weight::High, Status::Listed)], None);
+        assert_eq!(
+            line,
+            "DNSBL CRITICAL - a.test on 1 of 1 lists: spamcop | listed=1;0;0;0;1 unknown=0 time=0.000s\n"
+        );
+    }
+}

@@ -98,3 +98,25 @@ fn label(text: &str) -> String {
         .replace('"', "\\\"")
         .replace('\n', "\\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_foreign_ends_a_label_or_a_line() {
+        assert_eq!(label("a\"b\\c\nd"), r#"a\"b\\c\nd"#);
+    }
+
+    #[test]
+    fn every_metric_has_its_help_and_type_also_when_nothing_was_asked() {
+        let text = dnsbl(&[], 7);
+        for metric in ["listed", "lists", "answer_seconds", "last_run_seconds"] {
+            for word in ["HELP", "TYPE"] {
+                let head = format!("# {word} mailtrace_dnsbl_{metric} ");
+                assert_eq!(text.matches(&head).count(), 1, "{head}");
+            }
+        }
+        assert!(text.ends_with("\nmailtrace_dnsbl_last_run_seconds 7\n"));
+    }
+}
