@@ -252,6 +252,8 @@ fn align(pairs: &mut [(usize, usize)], bytes: &[u8], text: &[u8]) {
     let mut source = starts(bytes, wide).into_iter().peekable();
     let mut target = starts(text, false).into_iter().peekable();
     let (mut from, mut to) = (source.next().unwrap_or(0), target.next().unwrap_or(0));
+    // A broken text may lose line ends to its charset; the places rise all the same.
+    let mut last = 0;
     for (at, _) in pairs {
         while source.peek().is_some_and(|next| next <= at) {
             from = source.next().unwrap_or(from);
@@ -264,7 +266,9 @@ fn align(pairs: &mut [(usize, usize)], bytes: &[u8], text: &[u8]) {
             .max(1);
         let target_len = target.peek().unwrap_or(&text.len()).saturating_sub(to);
         // A character stands where its first byte stands, hence the rounding up.
-        *at = to + ((*at - from).min(source_len) * target_len).div_ceil(source_len);
+        let within = ((*at - from).min(source_len) * target_len).div_ceil(source_len);
+        last = last.max(to + within);
+        *at = last;
     }
 }
 
@@ -284,4 +288,39 @@ fn starts(bytes: &[u8], wide: bool) -> Vec<usize> {
         all.extend(ends.map(|at| at + 1));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn places_rise_although_the_charset_ate_the_line_ends() {
+        let bytes = b"ab\ncdefgh\nijklmn\nop";
+        let text = b"ab\ncdefgh ijklmn op";
+        let mut pairs: Vec<_> = (0..bytes.len()).map(|at| (at, at)).collect();
+        align(&mut pairs, bytes, text);
+        assert!(pairs.is_sorted(), "{pairs:?}");
+        assert_eq!(pairs.get(3), Some(&(3, 3)));
+    }
+
+    fn octets() -> impl Strategy<Value = Vec<u8>> {
+        let octet = prop::sample::select(vec![b'a', b'b', b'\n', 0, 0xC3, 0xFF]);
+        proptest::collection::vec(octet, 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn places_rise_and_stay_within_the_text_whatever_text_and_octets_are(
+            bytes in octets(),
+            text in octets(),
+        ) {
+            let mut pairs: Vec<_> = (0..bytes.len()).step_by(3).map(|at| (at, at)).collect();
+            align(&mut pairs, &bytes, &text);
+            prop_assert!(pairs.is_sorted());
+            prop_assert!(pairs.iter().all(|(at, _)| *at <= text.len()));
+        }
+    }
 }
