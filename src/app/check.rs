@@ -123,7 +123,8 @@ fn options(command: &Check, values: &Values) -> Result<Options, String> {
     Ok(options)
 }
 
-fn trust(path: &Path) -> Result<Trust, String> {
+/// The certificates of `--ca-file`.
+pub(super) fn trust(path: &Path) -> Result<Trust, String> {
     let name = path.display();
     let pem = std::fs::read(path);
     let pem = pem.map_err(|e| format!("{name}: {}; check the path", crate::words::reason(&e)))?;

@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use crate::app::Context;
+use crate::app::check;
 use crate::app::output::{Output, complain};
 use crate::cli::send_test::{Place, SendTest};
 use crate::config::Format;
@@ -29,7 +30,7 @@ use crate::send::wait::receiver::Receiver;
 use crate::send::wait::{Hope, Source, wait};
 use crate::send::{Outcome, Round, Token, filtered};
 use crate::smtp::sasl::{Credentials, Secret};
-use crate::smtp::tls::{Roots, Trust};
+use crate::smtp::tls::Roots;
 use crate::smtp::{Deadlines, Families};
 
 use super::{Stage, exit, interrupted, secret, show};
@@ -83,7 +84,7 @@ fn setting(command: &SendTest, mut wish: Wish) -> Result<Setting, String> {
             ));
         }
         Some(name) => Some(name.clone()),
-        None => crate::app::check::own_name(),
+        None => check::own_name(),
     };
     let host = helo.clone().unwrap_or_else(|| "localhost".to_string());
     let from = flags.from.clone().unwrap_or_else(|| {
@@ -97,7 +98,7 @@ fn setting(command: &SendTest, mut wish: Wish) -> Result<Setting, String> {
         user.unwrap_or_else(|| format!("{login}@{host}"))
     });
     let roots = match &flags.ca_file {
-        Some(path) => Roots::of_file(trust(path)?),
+        Some(path) => Roots::of_file(check::trust(path)?),
         None => Roots::default(),
     };
     let credentials = match &flags.auth_user {
@@ -150,14 +151,6 @@ fn setting(command: &SendTest, mut wish: Wish) -> Result<Setting, String> {
         to: command.to.clone(),
         wish,
     })
-}
-
-fn trust(path: &Path) -> Result<Trust, String> {
-    let name = path.display();
-    let pem = std::fs::read(path);
-    let pem = pem.map_err(|e| format!("{name}: {}; check the path", crate::words::reason(&e)))?;
-    Trust::from_pem(&pem)
-        .map_err(|e| format!("{name}: {e}; the file has to have \"BEGIN CERTIFICATE\" in it"))
 }
 
 impl Setting {
