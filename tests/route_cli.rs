@@ -131,3 +131,22 @@ fn a_pasted_header_is_read_however_it_was_mangled() {
     let notice = format!("From: MAILER-DAEMON@x.example\nSubject: Returned\n\nCopy:\n\n{head}\n");
     assert_eq!(hops_of(&notice), 0);
 }
+
+/// `route --html way.html mail | true`: nobody reads the screen, the page is wanted all the same.
+#[test]
+fn the_page_is_written_also_when_nobody_reads_the_screen() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = dir.path().join("way.html");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mailtrace"))
+        .args(["route", "--html", page.to_str().unwrap(), "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mail = std::fs::read(common::testdata("seed/seed-received.eml")).unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &mail).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("hormel.redhat.com"), "{page}");
+}

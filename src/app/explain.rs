@@ -3,7 +3,6 @@
 pub(super) mod feed;
 
 use std::io::{self, IsTerminal};
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::thread;
@@ -22,25 +21,21 @@ use crate::report::{human, json};
 use crate::route::Route;
 
 use super::Context;
+use super::bulk;
 use super::live::Live;
-use super::output::{Output, Stopped, complain};
-use super::{bulk, progress::Progress};
+use super::output::complain;
+use super::teller::{Teller, Told};
 use feed::{Batch, Job, Lines, Mails};
 
 /// What a worker makes of a batch.
 #[derive(Default)]
 struct Done {
-    /// The text to be written.
-    text: String,
-    /// What is to be said on standard error.
-    complaints: Vec<String>,
+    told: Told,
     summary: Option<Summary>,
     /// Some input was no report.
     some_none: bool,
     /// Some input could not be read.
     some_error: bool,
-    messages: u64,
-    bytes: u64,
 }
 
 /// How the results are to look; the same for all workers.
@@ -99,48 +94,21 @@ fn work(command: &Explain, context: &Context, bare: bool) -> Exit {
             "reading {what} from standard input; end with Ctrl-D"
         ));
     }
-    // Results on the terminal are progress enough; a summary comes only at the end.
-    let results_shown = !command.summary || values.format == Format::Json;
-    let wanted = values.progress && !values.quiet;
-    let mut progress = Progress::new(wanted, results_shown, size_of(&command.paths));
+    let mut teller = Teller::new(values, command.summary, size_of(&command.paths));
     let workers = values
         .jobs
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
-
-    let mut out = Output::new();
     let mut total = Done {
         summary: command.summary.then(Summary::default),
         ..Done::default()
     };
-    let mut stopped = None;
     let write = |done: Done| {
-        if !done.text.is_empty() || !done.complaints.is_empty() {
-            progress.clear();
-        }
-        for complaint in &done.complaints {
-            complain(complaint);
-        }
-        progress.add(done.messages, done.bytes);
         total.some_none |= done.some_none;
         total.some_error |= done.some_error;
         if let (Some(sum), Some(more)) = (&mut total.summary, done.summary) {
             sum.add(more);
         }
-        match if done.text.is_empty() {
-            Ok(())
-        } else {
-            out.write(done.text.as_bytes())
-        } {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(Stopped::Closed) => {
-                // The reader of the input may wait for more input for ever; nobody reads on.
-                std::process::exit(Exit::Good as i32);
-            }
-            Err(other) => {
-                stopped = Some(other);
-                ControlFlow::Break(())
-            }
-        }
+        teller.tell(&done.told)
     };
     if command.reply {
         bulk::run(
@@ -153,22 +121,17 @@ fn work(command: &Explain, context: &Context, bare: bool) -> Exit {
         let mails = Mails::new(source::read(&command.paths));
         bulk::run(mails, workers, |batch| plan.work(&batch), write);
     }
-    progress.clear();
-    if let Some(sum) = &total.summary {
-        let text = match values.format {
-            _ if values.format != Format::Json => human::summary::summary(sum, context.paint),
-            _ => {
-                let mut text = String::new();
-                json::explain::summary(&mut text, sum);
-                text
-            }
-        };
-        if let Err(other) = out.write(text.as_bytes()) {
-            stopped = Some(other);
+    let sums = total.summary.as_ref().map(|sum| match values.format {
+        Format::Json => {
+            let mut text = String::new();
+            json::explain::summary(&mut text, sum);
+            text
         }
-    }
-    match stopped {
-        Some(stopped) => stopped.exit(),
+        _ => human::summary::summary(sum, context.paint),
+    });
+    teller.conclude(&sums.unwrap_or_default());
+    match teller.stopped() {
+        Some(stopped) => stopped,
         None if total.some_error => Exit::Unusable,
         None if total.some_none => Exit::Bad,
         None => Exit::Good,
@@ -204,18 +167,18 @@ impl Plan<'_> {
     }
 
     fn one(&self, job: &Job, done: &mut Done) {
-        done.messages += 1;
+        done.told.messages += 1;
         let bytes = match &job.content {
             Ok(bytes) => bytes,
             // Nothing was asked and nothing came: as on a terminal.
             Err(why) if self.bare && why.starts_with("the input is empty") => {
                 done.some_error = true;
-                done.text += &human::usage(self.paint);
+                done.told.text += &human::usage(self.paint);
                 return;
             }
             Err(why) => return self.unreadable(job, why, done),
         };
-        done.bytes += bytes.len() as u64;
+        done.told.bytes += bytes.len() as u64;
         // Nothing in the rooms panics; if something does all the same, it costs one message.
         let found = catch_unwind(AssertUnwindSafe(|| {
             let found = self.explain(job, bytes);
@@ -230,15 +193,16 @@ impl Plan<'_> {
         if self.bare {
             let way = none.then(|| super::route::plainly(job, bytes, self.values, self.paint));
             if let Some((text, bad)) = way.flatten() {
-                done.complaints.push(
+                done.told.complaints.push(
                     "no report of a mail server: its way, as `mailtrace route` shows it".into(),
                 );
-                done.text += &text;
+                done.told.text += &text;
                 done.some_none |= bad;
                 return;
             }
             if !none {
-                done.complaints
+                done.told
+                    .complaints
                     .push("a report of a mail server, as `mailtrace explain` tells it".into());
             }
         }
@@ -296,7 +260,7 @@ impl Plan<'_> {
                     index: job.index + notice,
                     notice,
                 };
-                json::explain::explain(&mut done.text, source, what, self.values.audience);
+                json::explain::explain(&mut done.told.text, source, what, self.values.audience);
             }
             _ if self.summary => {}
             _ => {
@@ -307,9 +271,9 @@ impl Plan<'_> {
                     _ => Detail::Normal,
                 };
                 if notice > 0 && detail != Detail::Brief && name.is_none() {
-                    done.text.push('\n');
+                    done.told.text.push('\n');
                 }
-                done.text += &human::explain::explain(
+                done.told.text += &human::explain::explain(
                     what,
                     Look {
                         paint: self.paint,
@@ -333,14 +297,14 @@ impl Plan<'_> {
         } else {
             job.name()
         };
-        done.complaints.push(format!("{name}: {why}"));
+        done.told.complaints.push(format!("{name}: {why}"));
         if self.values.format == Format::Json {
             let source = SourceRef {
                 path: &job.path,
                 index: job.index,
                 notice: 0,
             };
-            json::explain::error(&mut done.text, source, why);
+            json::explain::error(&mut done.told.text, source, why);
         }
     }
 }

@@ -15,6 +15,7 @@ mod queue;
 mod route;
 mod send_test;
 mod serve;
+mod teller;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;

@@ -3,7 +3,6 @@
 mod live;
 
 use std::io::{self, IsTerminal};
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
@@ -21,18 +20,18 @@ use crate::route::summary::Summary;
 use crate::route::{self, Route, Severity, Trust};
 
 use super::Context;
+use super::bulk;
 use super::explain::feed::{Batch, Job, Mails};
 use super::live::Line;
-use super::output::{Output, Stopped, complain};
-use super::{bulk, progress::Progress};
+use super::output::complain;
+use super::teller::{Teller, Told};
 
 /// What a worker makes of a batch.
 #[derive(Default)]
 struct Done {
-    text: String,
+    told: Told,
     /// A page of HTML for each route, when asked for.
     pages: Vec<String>,
-    complaints: Vec<String>,
     summary: Option<Summary>,
     /// Some finding is an error.
     some_bad: bool,
@@ -40,8 +39,6 @@ struct Done {
     some_error: bool,
     /// The DNS was asked and answered nothing.
     some_silence: bool,
-    messages: u64,
-    bytes: u64,
 }
 
 struct Plan<'c> {
@@ -84,25 +81,15 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
         command,
         trust,
     };
-    let results_shown = !command.summary || values.format == Format::Json;
-    let mut progress = Progress::new(values.progress && !values.quiet, results_shown, None);
+    let mut teller = Teller::new(values, command.summary, None).to_the_end(command.html.is_some());
     let workers = values
         .jobs
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    let mut out = Output::new();
     let mut total = Done {
         summary: command.summary.then(Summary::default),
         ..Done::default()
     };
-    let mut stopped = None;
     let write = |done: Done| {
-        if !done.text.is_empty() || !done.complaints.is_empty() {
-            progress.clear();
-        }
-        for complaint in &done.complaints {
-            complain(complaint);
-        }
-        progress.add(done.messages, done.bytes);
         total.some_bad |= done.some_bad;
         total.some_error |= done.some_error;
         total.some_silence |= done.some_silence;
@@ -110,35 +97,20 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
         if let (Some(sum), Some(more)) = (&mut total.summary, done.summary) {
             sum.add(more);
         }
-        let written = if done.text.is_empty() {
-            Ok(())
-        } else {
-            out.write(done.text.as_bytes())
-        };
-        match written {
-            Ok(()) => ControlFlow::Continue(()),
-            // The reader of the input may wait for more input for ever; nobody reads on.
-            Err(Stopped::Closed) => std::process::exit(Exit::Good as i32),
-            Err(other) => {
-                stopped = Some(other);
-                ControlFlow::Break(())
-            }
-        }
+        teller.tell(&done.told)
     };
     let mails = Mails::new(source::read(&command.paths));
     bulk::run(mails, workers, |batch| plan.work(&batch), write);
-    progress.clear();
-    if let Some(sum) = &total.summary {
-        let mut text = String::new();
-        match values.format {
-            Format::Json => json::route::summary(&mut text, sum),
-            // The formats of monitors are refused before, here as everywhere but in dnsbl.
-            _ => text = human::route::summary(sum, context.paint),
+    let sums = total.summary.as_ref().map(|sum| match values.format {
+        Format::Json => {
+            let mut text = String::new();
+            json::route::summary(&mut text, sum);
+            text
         }
-        if let Err(other) = out.write(text.as_bytes()) {
-            stopped = Some(other);
-        }
-    }
+        // The formats of monitors are refused before, here as everywhere but in dnsbl.
+        _ => human::route::summary(sum, context.paint),
+    });
+    teller.conclude(&sums.unwrap_or_default());
     if let Some(file) = &command.html
         && let Err(error) = std::fs::write(file, html::route::document(&total.pages))
     {
@@ -149,8 +121,8 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
         ));
         total.some_error = true;
     }
-    match stopped {
-        Some(stopped) => stopped.exit(),
+    match teller.stopped() {
+        Some(stopped) => stopped,
         None if total.some_error => Exit::Unusable,
         None if total.some_bad => Exit::Bad,
         None if total.some_silence => Exit::Unknown,
@@ -177,7 +149,7 @@ pub(super) fn plainly(
     let way = plan.route(bytes).filter(|way| !way.hops.is_empty())?;
     let mut done = Done::default();
     plan.tell(job, &way, &mut done);
-    Some((done.text, done.some_bad))
+    Some((done.told.text, done.some_bad))
 }
 
 impl Plan<'_> {
@@ -193,12 +165,12 @@ impl Plan<'_> {
     }
 
     fn one(&self, job: &Job, done: &mut Done) {
-        done.messages += 1;
+        done.told.messages += 1;
         let bytes = match &job.content {
             Ok(bytes) => bytes,
             Err(why) => return self.unreadable(job, why, done),
         };
-        done.bytes += bytes.len() as u64;
+        done.told.bytes += bytes.len() as u64;
         // Nothing in the rooms panics; if something does all the same, it costs one message.
         let found = catch_unwind(AssertUnwindSafe(|| self.route(bytes)));
         match found {
@@ -257,7 +229,7 @@ impl Plan<'_> {
                     index: job.index,
                     notice: 0,
                 };
-                json::route::route(&mut done.text, source, way);
+                json::route::route(&mut done.told.text, source, way);
             }
             _ if self.command.summary => {}
             _ => {
@@ -272,9 +244,9 @@ impl Plan<'_> {
                     detail,
                     name: name.as_deref(),
                 };
-                done.text += &human::route::route(way, look);
+                done.told.text += &human::route::route(way, look);
                 if job.several && detail != Detail::Brief {
-                    done.text.push('\n');
+                    done.told.text.push('\n');
                 }
             }
         }
@@ -290,14 +262,14 @@ impl Plan<'_> {
         } else {
             job.name()
         };
-        done.complaints.push(format!("{name}: {why}"));
+        done.told.complaints.push(format!("{name}: {why}"));
         if self.values.format == Format::Json {
             let source = SourceRef {
                 path: &job.path,
                 index: job.index,
                 notice: 0,
             };
-            json::route::error(&mut done.text, source, why);
+            json::route::error(&mut done.told.text, source, why);
         }
     }
 }
