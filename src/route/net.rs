@@ -171,12 +171,20 @@ impl Trust {
         };
         let address = address.trim_matches(['[', ']']);
         if let Ok(ip) = address.parse::<IpAddr>() {
+            // The address of an IPv4 client as a socket of both kinds tells it.
+            let ip = if length.is_none() {
+                ip.to_canonical()
+            } else {
+                ip
+            };
             let most = if ip.is_ipv4() { 32 } else { 128 };
             let length = length.unwrap_or(most);
             return (length <= most).then_some(Self::Net(ip, length));
         }
         let name = text.trim_start_matches(['*', '.']).trim_end_matches('.');
-        let shaped = !name.is_empty()
+        // `192.168.1`: half an address would cover nothing, and nobody would know.
+        let top = name.rsplit('.').next().unwrap_or_default();
+        let shaped = top.contains(|c: char| !c.is_ascii_digit())
             && length.is_none()
             && name
                 .chars()
@@ -268,6 +276,16 @@ mod tests {
         ] {
             assert_eq!(zone(ip.parse().unwrap()), wanted, "{ip}");
         }
+    }
+
+    #[test]
+    fn half_an_address_is_nothing_to_trust() {
+        for text in ["192.168.1", "10", "192.0.2.300", "", ".", "192.0.2.0/33"] {
+            assert_eq!(Trust::parse(text), None, "{text}");
+        }
+        let mapped = Trust::parse("::ffff:192.0.2.1").unwrap();
+        assert!(mapped.covers_ip("192.0.2.1".parse().unwrap()));
+        assert!(Trust::parse("mx1").unwrap().covers_name("mx1"));
     }
 
     #[test]

@@ -23,6 +23,8 @@ use parse::{folder, literal, quoted, words};
 const LONGEST_LINE: usize = 64 << 10;
 /// Octets of a literal; of a longer message only the beginning is asked for.
 const LONGEST_LITERAL: usize = 1 << 20;
+/// Octets of everything in answer to one command: one message is the longest of them.
+const MOST_OCTETS: usize = 4 << 20;
 /// Lines in answer to one command.
 const MOST_LINES: usize = 20_000;
 /// How long one command may take.
@@ -101,6 +103,12 @@ impl std::fmt::Debug for Session {
 struct Line {
     text: String,
     literals: Vec<Vec<u8>>,
+}
+
+impl Line {
+    fn octets(&self) -> usize {
+        self.text.len() + self.literals.iter().map(Vec::len).sum::<usize>()
+    }
 }
 
 /// A folder.
@@ -315,8 +323,10 @@ impl Session {
 
     async fn until_tag(&mut self, tag: &str, name: &'static str) -> Result<Vec<Line>, Trouble> {
         let mut lines = Vec::new();
-        while lines.len() < MOST_LINES {
+        let mut octets = 0;
+        while lines.len() < MOST_LINES && octets < MOST_OCTETS {
             let line = self.line().await?;
+            octets += line.octets();
             match line
                 .text
                 .strip_prefix(tag)
@@ -360,7 +370,7 @@ impl Session {
             let Some(size) = literal(text) else {
                 return Ok(line);
             };
-            if size > LONGEST_LITERAL {
+            if size > LONGEST_LITERAL || line.octets() > MOST_OCTETS {
                 return Err(Trouble::Foreign(self.at));
             }
             while self.ahead.len() < size {
@@ -442,5 +452,38 @@ impl Plain {
             }
         }
         Ok(String::from_utf8_lossy(&line).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that answers with literals and nothing else: in one line, or a line for each.
+    #[tokio::test]
+    async fn an_answer_without_end_does_not_fill_the_memory() {
+        for rest in ["", "\r\n"] {
+            let (ours, mut theirs) = tokio::io::duplex(64 << 10);
+            let mut session = Session {
+                at: SocketAddr::from(([127, 0, 0, 1], 143)),
+                stream: Box::new(ours),
+                ahead: Vec::new(),
+                tags: 0,
+                until: Instant::now() + Duration::from_secs(10),
+            };
+            let mut sent = 0usize;
+            let flood = async {
+                let literal = format!("* 1 FETCH {{65536}}\r\n{}{rest}", "x".repeat(65536));
+                while theirs.write_all(literal.as_bytes()).await.is_ok() {
+                    sent += literal.len();
+                }
+            };
+            let ended = tokio::select! {
+                () = flood => None,
+                ended = session.fetch(1) => Some(ended),
+            };
+            assert!(matches!(ended, Some(Err(Trouble::Foreign(_)))), "{ended:?}");
+            assert!(sent <= 2 * MOST_OCTETS, "{sent}");
+        }
     }
 }

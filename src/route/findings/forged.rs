@@ -188,6 +188,11 @@ fn is_masked(name: &str) -> bool {
                 .bytes()
                 .all(|b| matches!(b, b'x' | b'X' | b'*' | b'#'))
     };
+    // There is a top-level domain of that name.
+    let name = match name.rsplit_once('.') {
+        Some((rest, top)) if top.eq_ignore_ascii_case("xxx") => rest,
+        _ => name,
+    };
     name.split('.')
         .any(|l| hidden(l) || words::after(l, "redacted").is_some() || l.contains("***"))
 }
@@ -340,6 +345,13 @@ mod tests {
             assert!(found.contains(&"edited"), "{found:?}");
             assert!(!found.iter().any(|c| c.ends_with("-line")), "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_server_below_the_domain_xxx_is_not_masked() {
+        let found = codes(&chain("Mon", "mx.example.xxx"));
+        assert!(!found.contains(&"edited"), "{found:?}");
+        assert!(found.contains(&"forged-line"), "{found:?}");
     }
 
     #[test]
