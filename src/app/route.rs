@@ -81,7 +81,7 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
         command,
         trust,
     };
-    let mut teller = Teller::new(values, command.summary, None).to_the_end(command.html.is_some());
+    let mut teller = Teller::new(values, command.summary, None).reading_on(command.html.is_some());
     let workers = values
         .jobs
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));

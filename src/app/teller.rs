@@ -47,7 +47,7 @@ impl Teller {
     }
 
     /// The same for work that also makes something else, such as a file.
-    pub(super) fn to_the_end(self, to_the_end: bool) -> Self {
+    pub(super) fn reading_on(self, to_the_end: bool) -> Self {
         Self { to_the_end, ..self }
     }
 

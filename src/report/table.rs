@@ -32,6 +32,9 @@ const LEAST: usize = 10;
 /// No word asks for more room than this.
 const LONGEST_WORD: usize = 40;
 
+/// On a screen of less, words of columns that do not fit would be broken into pieces of letters.
+const NARROW: usize = 50;
+
 /// The blanks between two columns.
 const GAP: usize = 2;
 
@@ -96,7 +99,8 @@ impl Table {
 
     /// The finished text, every line ended, no blanks at line ends.
     pub fn finish(self) -> String {
-        if self.needs(LEAST) > self.paint.width {
+        let narrow = self.paint.width < NARROW && !self.fits();
+        if narrow || self.needs(LEAST) > self.paint.width {
             return self.records();
         }
         let mut inner = Comfy::new();
