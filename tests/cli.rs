@@ -234,6 +234,32 @@ fn a_closed_pipe_ends_quietly() {
 }
 
 #[test]
+fn a_reader_who_was_never_there_is_no_error_of_any_command() {
+    for args in [
+        &["glossary"][..],
+        &["completions", "bash"],
+        &["config"],
+        &["dnsbl", "--catalogue"],
+        &["route", "testdata/seed/seed-received.eml"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_mailtrace"))
+            .args(args)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+    }
+}
+
+#[test]
 fn colour_follows_the_flag_and_the_environment() {
     let colored = |args: &[&str], vars: &[(&str, &str)]| {
         let mut run = mailtrace([&["explain", BOUNCE], args].concat());

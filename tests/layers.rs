@@ -298,6 +298,7 @@ fn what_the_pages_name_exists() {
     let mut pages = vec![
         root().join("docs/README.md"),
         root().join("docs/performance.md"),
+        root().join("docs/tests.md"),
         root().join("CONTRIBUTING.md"),
     ];
     for (page, _) in PAGES {
