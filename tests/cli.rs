@@ -294,6 +294,15 @@ fn wrong_use_is_2_and_names_what_was_meant() {
     let outcome = mailtrace(["explain", "--sumary"]).run();
     assert_eq!(outcome.code, 2);
     assert!(outcome.stderr.contains("'--summary'"), "{}", outcome.stderr);
+    for format in ["nagios", "prometheus"] {
+        let outcome = mailtrace(["explain", "--format", format, BOUNCE]).run();
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{format}");
+        assert!(
+            outcome.stderr.contains("`mailtrace dnsbl`"),
+            "{}",
+            outcome.stderr
+        );
+    }
     let outcome = mailtrace::<&str>([]).run();
     assert_eq!(outcome.code, 2);
     assert!(
