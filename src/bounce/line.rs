@@ -36,7 +36,9 @@ pub fn explain_line(line: &str) -> Explanation {
     let report = match action {
         Some(Action::Delivered) => Report::Delivered,
         Some(Action::Delayed) => Report::Delayed,
-        _ => Report::Failed,
+        Some(_) => Report::Failed,
+        // Without a number or a log's word the cause tells whether it is final.
+        None => Report::None,
     };
     let statement = Statement {
         address: logged.recipient.or(said.recipient).map(str::to_owned),
@@ -74,9 +76,12 @@ pub fn explain_line(line: &str) -> Explanation {
             ..Explanation::default()
         };
     }
-    let report = match recipient.cause {
-        Cause::ChallengeResponse => Report::Challenge,
-        _ => report,
+    let report = match (recipient.cause, report) {
+        (Cause::ChallengeResponse, _) => Report::Challenge,
+        (Cause::Delivered, Report::None) => Report::Delivered,
+        (_, Report::None) if recipient.permanent == Some(false) => Report::Delayed,
+        (_, Report::None) => Report::Failed,
+        (_, told) => told,
     };
     Explanation {
         report,
@@ -155,6 +160,28 @@ mod tests {
         );
         assert_eq!(what.report, Report::Challenge);
         assert_eq!(what.recipients[0].cause, Cause::ChallengeResponse);
+    }
+
+    #[test]
+    fn without_a_number_the_cause_tells_whether_it_is_final() {
+        let what = explain_line("connect to mx.example.com[192.0.2.9]:25: Connection refused");
+        assert_eq!(what.report, Report::Delayed);
+        assert_eq!(what.recipients[0].permanent, Some(false));
+        assert_eq!(
+            cause("Domain example.com does not accept mail (nullMX)"),
+            ("no-mail-service", Some(true))
+        );
+    }
+
+    #[test]
+    fn the_new_address_is_not_the_recipient() {
+        let what = explain_line("551 5.1.6 User not local; please try <jane@elsewhere.example>");
+        assert_eq!(what.recipients[0].address, None);
+        let what = explain_line("551 <bob@here.example> has moved to <jane@elsewhere.example>");
+        assert_eq!(
+            what.recipients[0].address.as_deref(),
+            Some("bob@here.example")
+        );
     }
 
     #[test]

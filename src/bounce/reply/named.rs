@@ -30,6 +30,19 @@ const FROM: [&str; 12] = [
     "id:", "msgid",
 ];
 
+/// What stands in front of the address that somebody has moved to.
+const NEW: [&str; 9] = [
+    "try",
+    "use",
+    "instead",
+    "moved to",
+    "now",
+    "new address",
+    "address is",
+    "write to",
+    "contact",
+];
+
 /// Addresses of a line that are looked at.
 const MOST: usize = 8;
 
@@ -59,6 +72,10 @@ pub(super) fn recipient<'a>(text: &'a str, before: &'a str) -> Option<&'a str> {
     plain.or_else(|| {
         let said = text.get(before.len()..)?;
         let open = said.find('<')?;
+        let lead = said.get(..open)?.trim_end();
+        if NEW.iter().any(|word| ends(lead, word)) {
+            return None;
+        }
         let inside = said.get(open + 1..)?;
         let inside = inside.get(..inside.find('>')?)?;
         let (_, address) = addresses(inside).next()?;
