@@ -8,6 +8,7 @@ use super::marks;
 use super::page::{contains, lines, offset, part, starts, tail};
 use super::remote;
 use super::walk::Walk;
+use crate::message::status::EnhancedCode;
 
 /// A shorter paragraph is a greeting or a name.
 const GREETING: usize = 60;
@@ -93,7 +94,10 @@ impl Walk<'_, '_> {
         self.sentence(from, to, roles);
         let reply = remote::reply_start(text);
         if reply < text.len()
-            && (roles & marks::FAIL != 0 || reply == 0 || address::find(text, 0).is_some())
+            && (roles & marks::FAIL != 0
+                || reply == 0
+                || has_enhanced(tail(text, reply))
+                || address::find(text, 0).is_some())
         {
             // The sentence with the reply, without those before it.
             let start = part(text, 0, reply).rfind(". ").map_or(0, |at| at + 2);
@@ -162,6 +166,12 @@ impl Walk<'_, '_> {
             });
         }
     }
+}
+
+/// A reply code with an enhanced code behind it is a reply, whatever its words.
+fn has_enhanced(reply: &str) -> bool {
+    let second = reply.split_ascii_whitespace().nth(1);
+    second.is_some_and(|word| EnhancedCode::parse(word).is_some())
 }
 
 /// Addresses that help or send, and do not fail.
