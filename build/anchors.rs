@@ -8,7 +8,7 @@ use regex_syntax::hir::{Hir, HirKind};
 /// More groups would hardly save a match.
 const GROUPS: usize = 4;
 /// So many literals at most may be spelled out from classes and options.
-const EXACT: usize = 40;
+const EXACT: usize = 48;
 /// So many anchors, each of at least so many bytes, may be in a group beside the best one.
 const FURTHER: (usize, usize) = (48, 3);
 /// A group beside the best one that stands in more than so many of a thousand texts spares little.
