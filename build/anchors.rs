@@ -13,16 +13,41 @@ const EXACT: usize = 48;
 const FURTHER: (usize, usize) = (48, 3);
 /// A group beside the best one that stands in more than so many of a thousand texts spares little.
 const TELLING: u32 = 100;
+/// A larger group costs as much to look at as a match.
+const SPARE: usize = 96;
 /// A literal of so many bytes does without the blanks around it.
 const TRIMMED: usize = 5;
 /// A literal shorter than this is no anchor.
 const ANCHOR: usize = 3;
 
 /// Literals of which each match has one.
-type Group = BTreeSet<Vec<u8>>;
+pub(crate) type Group = BTreeSet<Vec<u8>>;
 
-/// The groups worth scanning for: the best one, and a few more that spare a match.
-pub(crate) fn of(hir: &Hir, usage: &Usage) -> Vec<Group> {
+/// The groups of a pattern.
+#[derive(Default)]
+pub(crate) struct Groups {
+    /// Those worth scanning for: the best one, and a few more that spare a match.
+    pub(crate) chosen: Vec<Group>,
+    /// The others, the best first: worth a look when their literals are scanned for anyway.
+    pub(crate) spare: Vec<Group>,
+}
+
+impl Groups {
+    /// Takes in what adds little to a scan, now that it is known what is scanned for.
+    pub(crate) fn take_in(&mut self, scanned: &mut Group, usage: &Usage) {
+        for group in std::mem::take(&mut self.spare) {
+            let told = self.chosen.iter().any(|before| implies(before, &group));
+            let new: Group = group.difference(scanned).cloned().collect();
+            if self.chosen.len() < GROUPS && !told && shares(&new, usage) <= TELLING {
+                scanned.extend(new);
+                self.chosen.push(group);
+            }
+        }
+    }
+}
+
+/// The groups of literals that a pattern needs.
+pub(crate) fn of(hir: &Hir, usage: &Usage) -> Groups {
     let whole = groups(hir, usage);
     let mut all: Vec<Group> = whole
         .iter()
@@ -32,20 +57,19 @@ pub(crate) fn of(hir: &Hir, usage: &Usage) -> Vec<Group> {
     all.iter_mut().for_each(trim);
     all.retain(|group| group.iter().all(|literal| literal.len() >= ANCHOR));
     all.sort_by_cached_key(|group| cost(group, usage));
-    let mut chosen: Vec<Group> = Vec::new();
+    let mut found = Groups::default();
     for group in all {
         let further = group.len() <= FURTHER.0
             && group.iter().all(|literal| literal.len() >= FURTHER.1)
             && shares(&group, usage) <= TELLING;
-        let told = chosen.iter().any(|before| implies(before, &group));
-        if chosen.is_empty() || further && !told {
-            chosen.push(group);
-        }
-        if chosen.len() == GROUPS {
-            break;
+        let told = found.chosen.iter().any(|before| implies(before, &group));
+        if found.chosen.is_empty() || further && !told && found.chosen.len() < GROUPS {
+            found.chosen.push(group);
+        } else if !told && group.len() <= SPARE {
+            found.spare.push(group);
         }
     }
-    chosen
+    found
 }
 
 /// A blank beside a word that is long enough tells nothing, and without it patterns share anchors.

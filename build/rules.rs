@@ -84,7 +84,7 @@ struct Unit {
     rule: usize,
     pieces: bool,
     regex: String,
-    groups: Vec<BTreeSet<Vec<u8>>>,
+    groups: anchors::Groups,
 }
 
 /// The generated file: literals, rules, units, and the examples for the tests.
@@ -125,6 +125,13 @@ pub(crate) fn table() -> Result<String, String> {
                 units.push(unit);
             }
         }
+    }
+    let mut scanned: anchors::Group = units
+        .iter()
+        .flat_map(|unit| unit.groups.chosen.iter().flatten().cloned())
+        .collect();
+    for unit in &mut units {
+        unit.groups.take_in(&mut scanned, &usage);
     }
     write(&rules, &units, &words.words)
 }
@@ -229,7 +236,7 @@ fn unit(
     let (regex, hir) = regex(pattern, words)?;
     folded(&hir, pieces)?;
     let groups = anchors::of(&hir, usage);
-    if groups.is_empty() {
+    if groups.chosen.is_empty() {
         return Err("no literal of three bytes or more that every match must have".into());
     }
     Ok(Unit {
@@ -295,8 +302,8 @@ fn write(
     let mut begins: Vec<usize> = Vec::new();
     for (number, unit) in units.iter().enumerate() {
         begins.push(further.len());
-        further.push(unit.groups.len().saturating_sub(1));
-        for (rank, group) in unit.groups.iter().enumerate() {
+        further.push(unit.groups.chosen.len().saturating_sub(1));
+        for (rank, group) in unit.groups.chosen.iter().enumerate() {
             let mut ids = Vec::new();
             for literal in group {
                 let text = String::from_utf8(literal.clone())
