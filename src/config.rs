@@ -353,8 +353,12 @@ mod tests {
 
     #[test]
     fn flags_beat_the_environment_and_that_beats_the_file() {
-        let file = "width = 70\nformat = \"json\"\nprogress = false\n";
-        let vars = [("MAILTRACE_WIDTH", "90"), ("MAILTRACE_FORMAT", "")];
+        let file = "width = 70\nformat = \"json\"\nprogress = false\ncolor = \"never\"\n";
+        let vars = [
+            ("MAILTRACE_WIDTH", "90"),
+            ("MAILTRACE_FORMAT", ""),
+            ("MAILTRACE_COLOR", "always"),
+        ];
         let settings = load(file, &[("width", "100".to_owned())], &vars).unwrap();
         assert_eq!(settings.values.width, Some(100));
         assert_eq!(settings.values.format, Format::Json);
@@ -365,7 +369,9 @@ mod tests {
             .collect();
         assert!(origins.contains(&("width", Origin::Flag)));
         assert!(origins.contains(&("format", Origin::File)));
-        assert!(origins.contains(&("color", Origin::Default)));
+        assert!(origins.contains(&("color", Origin::Environment)));
+        assert!(origins.contains(&("audience", Origin::Default)));
+        assert_eq!(settings.values.color.word(), "always");
     }
 
     #[test]
