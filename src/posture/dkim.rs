@@ -24,6 +24,8 @@ pub struct Key {
     pub fault: Option<&'static str>,
     /// `t=y`.
     pub testing: bool,
+    /// `t=s`: signatures must not speak for names below the domain.
+    pub strict: bool,
     /// How many keys stand under the selector; more than one is one too many.
     pub keys: usize,
     /// Why nothing is known.
@@ -62,6 +64,7 @@ pub fn read(selector: &str, record: Option<&str>) -> Key {
         revoked: false,
         fault: None,
         testing: false,
+        strict: false,
         keys: usize::from(record.is_some()),
         failure: None,
     };
@@ -69,7 +72,9 @@ pub fn read(selector: &str, record: Option<&str>) -> Key {
         return key;
     }
     let flags = tags.get("t").unwrap_or("");
-    key.testing = flags.split(':').any(|f| f.trim() == "y");
+    let has = |flag| flags.split(':').any(|f| f.trim() == flag);
+    key.testing = has("y");
+    key.strict = has("s");
     if tags.get("v").is_some_and(|v| v != "DKIM1") || tags.0.iter().skip(1).any(|(t, _)| t == "v") {
         key.fault = Some("the version is not v=DKIM1 at the start");
         return key;
@@ -79,11 +84,12 @@ pub fn read(selector: &str, record: Option<&str>) -> Key {
         return key;
     };
     key.revoked = value.is_empty();
-    if tags
-        .get("h")
-        .is_some_and(|h| h.split(':').all(|h| h.trim() == "sha1"))
-    {
-        key.fault = Some("it allows SHA-1 only, which nobody accepts (RFC 8301)");
+    let hashes = tags.get("h").filter(|h| !h.is_empty());
+    if hashes.is_some_and(|h| {
+        !h.split(':')
+            .any(|h| h.trim().eq_ignore_ascii_case("sha256"))
+    }) {
+        key.fault = Some("it does not allow SHA-256, and nobody accepts SHA-1 (RFC 8301)");
     }
     let for_mail = |s: &str| matches!(s.trim(), "*" | "email");
     if tags.get("s").is_some_and(|s| !s.split(':').any(for_mail)) {
@@ -269,6 +275,7 @@ mod tests {
             "v=DKIM1; k=ed25519; p=AAAA",
             "v=DKIM1; k=dsa; p=AAAA",
             "v=DKIM1; h=sha1; p=",
+            "v=DKIM1; h=sha512; p=",
             "v=DKIM1; s=tlsrpt; p=",
         ] {
             assert_eq!(codes(bad), ["dkim-syntax"], "{bad}");

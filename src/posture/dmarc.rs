@@ -71,8 +71,8 @@ pub struct Applied {
     pub record: Record,
     /// The policy for the domain that was asked about.
     pub policy: Policy,
-    /// The organizational domain.
-    pub organizational: String,
+    /// The organizational domain; `None` when the DNS did not say all that shows it.
+    pub organizational: Option<String>,
 }
 
 /// What the walk found.
@@ -127,9 +127,15 @@ impl Record {
 pub async fn find<L: Lookup>(asker: Asker<'_, L>, domain: &Name) -> Found {
     let mut found = Found::default();
     let mut met: Vec<(Name, Record)> = Vec::new();
+    let mut cut = false;
     for (step, name) in path(domain).into_iter().enumerate() {
         let texts = match asker.texts_at("_dmarc", &name).await {
             Ok(texts) => texts,
+            // The domain's own record counts, whatever stands above it.
+            Err(_) if met.first().is_some_and(|(name, _)| name == domain) => {
+                cut = true;
+                break;
+            }
             Err(failure) => {
                 found.failure = Some(failure);
                 return found;
@@ -148,7 +154,8 @@ pub async fn find<L: Lookup>(asker: Asker<'_, L>, domain: &Name) -> Found {
         if let (1, Some(record)) = (records.len(), records.pop()) {
             let psd = record.psd;
             met.push((name, record));
-            if matches!(psd, 'y' | 'n') {
+            // A public suffix that is asked about itself is a domain like any other.
+            if psd == 'n' || (psd == 'y' && step > 0) {
                 break;
             }
         }
@@ -158,7 +165,8 @@ pub async fn find<L: Lookup>(asker: Asker<'_, L>, domain: &Name) -> Found {
     if let (None, Some((_, record))) = (&found.applied, own) {
         found.unusable = Some(record.text);
     }
-    if let Some(applied) = &found.applied {
+    if let Some(applied) = &mut found.applied {
+        applied.organizational.take_if(|_| cut);
         found.unwilling = unwilling(asker, applied).await;
     }
     found
@@ -248,7 +256,7 @@ fn apply(domain: &Name, met: &[(Name, Record)]) -> Option<Applied> {
         domain: name.to_string(),
         record: record.clone(),
         policy,
-        organizational: organizational.to_string(),
+        organizational: Some(organizational.to_string()),
     })
 }
 
@@ -385,7 +393,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::dns::world::World;
+    use crate::dns::world::{Entry, World};
 
     async fn of(world: &World, domain: &str) -> (Found, Vec<&'static str>) {
         let asker = Asker::new(world, Duration::from_secs(1));
@@ -405,8 +413,9 @@ mod tests {
                 "_dmarc.y.test",
                 b"v=DMARC1; p=quarantine; rua=mailto:a@y.test",
             );
-        let (found, _) = of(&world, "x.test").await;
+        let (found, codes) = of(&world, "x.test").await;
         assert_eq!((found.applied, found.several.len()), (None, 2));
+        assert_eq!(codes, ["dmarc-multiple"]);
         let (found, _) = of(&world, "a.y.test").await;
         assert_eq!(
             found.applied.map(|applied| applied.domain),
@@ -442,10 +451,42 @@ mod tests {
         // Below a public suffix without a record of its own: the suffix's policy.
         let applied = of(&world, "new.psd.test").await.0.applied.unwrap();
         assert_eq!(applied.domain, "psd.test");
-        assert_eq!(applied.organizational, "new.psd.test");
+        assert_eq!(applied.organizational.as_deref(), Some("new.psd.test"));
         let applied = of(&world, "psd.test").await.0.applied.unwrap();
-        assert_eq!(applied.organizational, "psd.test");
+        assert_eq!(applied.organizational.as_deref(), Some("psd.test"));
         assert_eq!(of(&world, "none.example").await.1, ["no-dmarc"]);
+    }
+
+    #[tokio::test]
+    async fn a_public_suffix_that_is_asked_about_itself_does_not_end_the_walk() {
+        let world = World::new()
+            .text("_dmarc.psd.test", b"v=DMARC1; p=reject; psd=y")
+            .text("_dmarc.test", b"v=DMARC1; p=none");
+        let applied = of(&world, "psd.test").await.0.applied.unwrap();
+        assert_eq!(
+            (applied.domain.as_str(), applied.policy),
+            ("psd.test", Policy::Reject)
+        );
+        // RFC 9989 §4.10.2: the record with the fewest labels.
+        assert_eq!(applied.organizational.as_deref(), Some("test"));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_asked_above_a_record_does_not_take_it_away() {
+        let world = World::new()
+            .text(
+                "_dmarc.a.x.test",
+                b"v=DMARC1; p=reject; rua=mailto:a@a.x.test",
+            )
+            .name("_dmarc.x.test", Entry::failing(Failure::ServFail));
+        let (found, codes) = of(&world, "a.x.test").await;
+        let applied = found.applied.unwrap();
+        assert_eq!(
+            (applied.policy, applied.organizational),
+            (Policy::Reject, None)
+        );
+        assert!(codes.is_empty(), "{codes:?}");
+        assert_eq!(of(&world, "b.x.test").await.1, ["dmarc-unknown"]);
     }
 
     #[tokio::test]
@@ -461,8 +502,6 @@ mod tests {
     #[tokio::test]
     async fn odd_records_are_told() {
         let world = World::new()
-            .text("_dmarc.two.test", b"v=DMARC1; p=none")
-            .text("_dmarc.two.test", b"v=DMARC1; p=reject")
             .text("_dmarc.bad.test", b"v=DMARC1; p=maybe")
             .text(
                 "_dmarc.bad2.test",
@@ -485,8 +524,7 @@ mod tests {
             )
             .text("far.test._report._dmarc.willing.example", b"v=DMARC1");
         for (domain, expected) in [
-            ("two.test", &["dmarc-multiple"][..]),
-            ("bad.test", &["dmarc-syntax"]),
+            ("bad.test", &["dmarc-syntax"][..]),
             ("bad2.test", &["dmarc-syntax"]),
             ("low.test", &["dmarc-syntax"]),
             ("np.test", &["dmarc-subdomains"]),

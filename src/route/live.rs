@@ -2,6 +2,7 @@
 //! This room asks nobody: it says whom the questions are about, and what the answers mean; `app`
 //! asks in between.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::route::finding::{Finding, Severity, Sureness};
@@ -81,6 +82,8 @@ pub struct Signature {
     pub why: Option<String>,
     /// The message was changed, rather than a key lacking.
     pub changed: bool,
+    /// Octets at the end of the body that it does not cover, though it holds.
+    pub uncovered: u64,
     /// The domain is that of `From` (relaxed).
     pub aligned: bool,
 }
@@ -96,6 +99,20 @@ pub struct Arc {
     pub result: &'static str,
     /// The instance at which it fails, and what is wrong.
     pub why: Option<(usize, String)>,
+}
+
+impl Signature {
+    /// What is wrong, or what a signature that holds leaves open.
+    pub fn remark(&self) -> Option<Cow<'_, str>> {
+        match (&self.why, self.uncovered) {
+            (Some(why), _) => Some(Cow::Borrowed(why)),
+            (None, 0) => None,
+            (None, 1) => Some("it does not cover the last octet of the body (l=)".into()),
+            (None, n) => {
+                Some(format!("it does not cover the last {n} octets of the body (l=)").into())
+            }
+        }
+    }
 }
 
 impl Live {
@@ -146,9 +163,12 @@ impl Route {
         if let Some(spf) = &live.spf {
             found.extend(of_spf(spf));
         }
-        let some_holds = live.dkim.iter().any(|d| d.result == "pass");
+        let holds = |one: &Signature| one.result == "pass";
+        let some_holds = live.dkim.iter().any(holds);
+        let whole_holds = live.dkim.iter().any(|d| holds(d) && d.uncovered == 0);
         for signature in &live.dkim {
             found.extend(of_signature(signature, some_holds, listed));
+            found.extend(of_partial(signature, whole_holds, listed));
         }
         if let Some((at, why)) = live
             .arc
@@ -230,4 +250,24 @@ fn of_signature(one: &Signature, some_holds: bool, listed: bool) -> Option<Findi
         one.domain
     );
     Some(Finding::whole(severity, "live-dkim", Sureness::High, text))
+}
+
+/// RFC 6376 §8.2: what stands behind the covered part may be from anybody.
+fn of_partial(one: &Signature, whole_holds: bool, listed: bool) -> Option<Finding> {
+    let open = one.remark().filter(|_| one.uncovered > 0)?;
+    // Signers that allow for the footers of lists do this on purpose.
+    let severity = match whole_holds || listed {
+        true => Severity::Info,
+        false => Severity::Warning,
+    };
+    let text = format!(
+        "the signature of {} holds, but {open}: anybody on the way may have written that",
+        one.domain
+    );
+    Some(Finding::whole(
+        severity,
+        "live-dkim-partial",
+        Sureness::High,
+        text,
+    ))
 }

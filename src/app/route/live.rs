@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
 use crate::dns::Lookup;
 use crate::posture::{Asker, rdns, signature, spf};
 use crate::route::live::{Arc, Live, Reverse, Signature, Spf, Stranger};
-use crate::route::{Route, net};
+use crate::route::{Hop, Route, net};
 
 /// How long one question waits.
 pub(super) const WAIT: Duration = Duration::from_secs(3);
@@ -116,7 +117,8 @@ async fn signatures<L: Lookup>(
 ) -> Vec<Signature> {
     let author = way.message.from.as_deref().and_then(|f| f.rsplit_once('@'));
     let aligned = |domain: &str| author.is_some_and(|(_, d)| net::same_organisation(d, domain));
-    match timeout(WHOLE, signature::verify(asker, mail)).await {
+    let arrived = arrived(way).unwrap_or_else(Utc::now);
+    match timeout(WHOLE, signature::verify(asker, mail, arrived)).await {
         Ok(checks) => checks
             .into_iter()
             .map(|check| Signature {
@@ -124,6 +126,7 @@ async fn signatures<L: Lookup>(
                 result: check.result(),
                 changed: check.fault.is_some_and(signature::Fault::is_change),
                 why: check.fault.map(|f| f.to_string()),
+                uncovered: check.uncovered,
                 domain: check.domain,
                 selector: check.selector,
             })
@@ -138,10 +141,19 @@ async fn signatures<L: Lookup>(
                 result: "temperror",
                 why: Some(TOO_LATE.to_owned()),
                 changed: false,
+                uncovered: 0,
                 aligned: one.aligned,
             })
             .collect(),
     }
+}
+
+/// When the message came to the own side, as its own servers say; else to the last server at all.
+fn arrived(way: &Route) -> Option<DateTime<Utc>> {
+    let border = way.border.and_then(|n| way.hops.get(n.checked_sub(1)?));
+    let of = |hop: &Hop| hop.time.and_then(|time| time.moment());
+    let moment = border.and_then(of).or_else(|| way.hops.last().and_then(of));
+    moment.map(|at| at.to_utc())
 }
 
 async fn chain<L: Lookup>(asker: Asker<'_, L>, mail: &signature::Mail<'_>) -> Option<Arc> {
@@ -223,6 +235,40 @@ mod tests {
         // The mail names a list, and lists change mail.
         let changed = way.findings.iter().find(|f| f.code == "live-dkim").unwrap();
         assert_eq!(changed.severity, crate::route::Severity::Info);
+    }
+
+    #[tokio::test]
+    async fn a_signature_counts_as_of_the_arrival_and_says_what_it_leaves_open() {
+        let live = |way: &Route| {
+            let dkim = &way.live.as_ref().unwrap().dkim[0];
+            let why = dkim.remark().map(|why| why.into_owned());
+            (dkim.result, why.unwrap_or_default())
+        };
+        let arrives = |day: u32, mail: &str| {
+            format!(
+                "Received: from out.x.test (out.x.test [198.51.100.9]) by mx.example.org \
+                 (Postfix) with ESMTP id 1; Mon, {day} Nov 2023 09:16:00 +0000\n{mail}"
+            )
+        };
+        let (signer, body) = signature::tests::signer();
+        // Made on the 14th of November 2023.
+        let world = World::new().text(&signer.record().0, signer.record().1.as_bytes());
+        let expiring = signature::tests::signed("x=1700086400; ", None);
+        let way = learned(&arrives(15, &expiring), &world).await;
+        assert_eq!(live(&way), ("pass", String::new()));
+        let way = learned(&arrives(16, &expiring), &world).await;
+        let (result, why) = live(&way);
+        assert_eq!(result, "fail");
+        assert!(why.contains("15 November 2023, 22:13 UTC"), "{why}");
+        let found = way.findings.iter().find(|f| f.code == "live-dkim").unwrap();
+        assert!(found.text.contains("does not hold: it held until"));
+        let partial = signature::tests::signed("l=4; ", Some(4));
+        let way = learned(&arrives(15, &format!("{partial}more\r\n")), &world).await;
+        let (result, why) = live(&way);
+        let open = format!("last {} octets", body.len() - 4 + "more\r\n".len());
+        assert!(result == "pass" && why.contains(&open), "{why}");
+        let codes: Vec<_> = way.findings.iter().map(|f| (f.code, f.severity)).collect();
+        assert!(codes.contains(&("live-dkim-partial", crate::route::Severity::Warning)));
     }
 
     #[tokio::test]

@@ -98,13 +98,15 @@ impl<'x> Mail<'x> {
         self.fields.iter().copied().filter(move |f| f.is(name))
     }
 
-    /// The hash of the body, of its first `limit` octets when there is a limit (`l=`).
-    pub(super) fn body_hash(&self, manner: Manner, limit: Option<u64>) -> Digest {
+    /// The body as it is signed: the hash of its first `limit` octets when there is a limit
+    /// (`l=`), else of all, and how many octets there are.
+    pub(super) fn body(&self, manner: Manner, limit: Option<u64>) -> Body {
         let mut sink = Sink {
             hash: Context::new(&SHA256),
             left: limit
                 .and_then(|l| usize::try_from(l).ok())
                 .unwrap_or(usize::MAX),
+            octets: 0,
         };
         let mut empty = 0usize;
         let mut any = false;
@@ -138,17 +140,30 @@ impl<'x> Mail<'x> {
         if !any && manner == Manner::Simple {
             sink.put(b"\r\n");
         }
-        sink.hash.finish()
+        Body {
+            hash: sink.hash.finish(),
+            octets: sink.octets,
+        }
     }
+}
+
+/// A body as it is signed.
+pub(super) struct Body {
+    /// The hash of what is covered.
+    pub(super) hash: Digest,
+    /// The octets of the whole.
+    pub(super) octets: u64,
 }
 
 struct Sink {
     hash: Context,
     left: usize,
+    octets: u64,
 }
 
 impl Sink {
     fn put(&mut self, bytes: &[u8]) {
+        self.octets += bytes.len() as u64;
         let bytes = bytes.get(..self.left).unwrap_or(bytes);
         self.left -= bytes.len();
         self.hash.update(bytes);
@@ -263,21 +278,23 @@ mod tests {
     fn bodies_are_brought_to_the_form_of_the_rfc() {
         for mail in [MAIL.to_owned(), MAIL.replace("\r\n", "\n")] {
             let mail = Mail::read(mail.as_bytes());
-            let of = |manner| mail.body_hash(manner, None).as_ref().to_vec();
+            let of = |manner| mail.body(manner, None).hash.as_ref().to_vec();
             assert_eq!(of(Manner::Relaxed), hash(" C\r\nD E\r\n"));
             assert_eq!(of(Manner::Simple), hash(" C \r\nD \t E\r\n"));
         }
         let mail = Mail::read(MAIL.as_bytes());
-        let part = mail.body_hash(Manner::Simple, Some(3));
-        assert_eq!(part.as_ref(), hash(" C "));
+        let part = mail.body(Manner::Simple, Some(3));
+        assert_eq!(part.hash.as_ref(), hash(" C "));
+        assert_eq!(part.octets, " C \r\nD \t E\r\n".len() as u64);
     }
 
     #[test]
     fn an_empty_body_is_a_line_end_or_nothing() {
         for text in ["A: b\r\n\r\n", "A: b\r\n", "A: b\n\n\n\n"] {
             let mail = Mail::read(text.as_bytes());
-            assert_eq!(mail.body_hash(Manner::Simple, None).as_ref(), hash("\r\n"));
-            assert_eq!(mail.body_hash(Manner::Relaxed, None).as_ref(), hash(""));
+            let of = |manner| mail.body(manner, None).hash.as_ref().to_vec();
+            assert_eq!(of(Manner::Simple), hash("\r\n"));
+            assert_eq!(of(Manner::Relaxed), hash(""));
         }
     }
 

@@ -5,6 +5,7 @@ mod arc;
 mod canon;
 mod tags;
 
+use chrono::{DateTime, Utc};
 use data_encoding::BASE64;
 use ring::signature::{ED25519, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, UnparsedPublicKey};
 
@@ -38,6 +39,9 @@ pub struct Check {
     pub fault: Option<Fault>,
     /// The key is marked as a test (`t=y`).
     pub testing: bool,
+    /// Octets at the end of the body that a signature that holds does not cover (`l=`): anybody may
+    /// have added them.
+    pub uncovered: u64,
 }
 
 /// Why a signature does not hold.
@@ -70,6 +74,9 @@ pub enum Fault {
     /// A signed field does not fit.
     #[error("a signed field was changed after signing, or the key was exchanged")]
     Head,
+    /// The time in `x=` is over.
+    #[error("it held until {} only", .0.format("%-d %B %Y, %H:%M UTC"))]
+    Expired(DateTime<Utc>),
     /// Neither fits.
     #[error("the header and the body were changed after signing")]
     Both,
@@ -80,7 +87,7 @@ impl Fault {
     pub const fn result(self) -> &'static str {
         match self {
             Self::Dns(_) => "temperror",
-            Self::Body | Self::Head | Self::Both => "fail",
+            Self::Body | Self::Head | Self::Both | Self::Expired(_) => "fail",
             Self::Sha1 | Self::WeakKey(_) => "policy",
             Self::Malformed(_) | Self::NoKey | Self::Withdrawn | Self::BadKey(_) => "permerror",
         }
@@ -102,36 +109,56 @@ impl Check {
     }
 }
 
-/// Verifies the signatures of a message, from the top.
-pub async fn verify<L: Lookup>(asker: Asker<'_, L>, mail: &Mail<'_>) -> Vec<Check> {
+/// What is known of a signature that holds.
+struct Holds {
+    /// The key is a test.
+    testing: bool,
+    /// Octets of the body that it does not cover.
+    uncovered: u64,
+}
+
+/// Verifies the signatures of a message, from the top. `arrived` is when the message came in:
+/// what expired later held then (RFC 6376 §3.5).
+pub async fn verify<L: Lookup>(
+    asker: Asker<'_, L>,
+    mail: &Mail<'_>,
+    arrived: DateTime<Utc>,
+) -> Vec<Check> {
     let mut checks = Vec::new();
     for field in mail.all("DKIM-Signature").take(MOST_SIGNATURES) {
         let signed = Signed::read(&field.text());
-        let fault = one(asker, mail, &field, &signed).await;
+        let held = one(asker, mail, &field, &signed, arrived).await;
         checks.push(Check {
-            domain: signed.domain.clone(),
-            selector: signed.selector.clone(),
-            algorithm: signed.algorithm.clone(),
-            testing: matches!(fault, Ok(true)),
-            fault: fault.err(),
+            testing: held.as_ref().is_ok_and(|held| held.testing),
+            uncovered: held.as_ref().map_or(0, |held| held.uncovered),
+            fault: held.err(),
+            domain: signed.domain,
+            selector: signed.selector,
+            algorithm: signed.algorithm,
         });
     }
     checks
 }
 
-/// One signature; gives whether the key is a test.
+/// One signature.
 async fn one<L: Lookup>(
     asker: Asker<'_, L>,
     mail: &Mail<'_>,
     field: &Field<'_>,
     signed: &Signed,
-) -> Result<bool, Fault> {
+    arrived: DateTime<Utc>,
+) -> Result<Holds, Fault> {
     if signed.version != "1" {
         return Err(Fault::Malformed("the version is not v=1"));
     }
     signed.check_identity()?;
     let data = covered(mail, field, signed);
-    check(asker, mail, signed, &data).await
+    let holds = check(asker, mail, signed, &data).await?;
+    match signed.expires {
+        // Told of a signature that holds but for this: what was changed is the weightier fault.
+        Some(end) if end < arrived => Err(Fault::Expired(end)),
+        _ => Ok(holds),
+    }
 }
 
 /// The signed fields, then the signature itself without its value.
@@ -177,16 +204,25 @@ async fn check<L: Lookup>(
     mail: &Mail<'_>,
     signed: &Signed,
     data: &[u8],
-) -> Result<bool, Fault> {
+) -> Result<Holds, Fault> {
     let Some(stated) = signed.body_hash.as_deref().and_then(decode) else {
         return Err(Fault::Malformed(
             "there is no hash of the body in it (no bh=)",
         ));
     };
     let testing = head_holds(asker, signed, data).await;
-    let same = mail.body_hash(signed.body, signed.length).as_ref() == stated;
+    let body = mail.body(signed.body, signed.length);
+    let same = body.hash.as_ref() == stated;
+    let length = signed.length.unwrap_or(body.octets);
     match (testing, same) {
-        (Ok(testing), true) => Ok(testing),
+        // RFC 6376 §3.5: l= must not be larger than the body.
+        (Ok(_), true) if length > body.octets => Err(Fault::Malformed(
+            "it covers more than there is of the body (l=)",
+        )),
+        (Ok(testing), true) => Ok(Holds {
+            testing,
+            uncovered: body.octets - length,
+        }),
         (Ok(_), false) => Err(Fault::Body),
         (Err(Fault::Head), false) => Err(Fault::Both),
         (Err(fault), _) => Err(fault),
@@ -224,6 +260,12 @@ async fn head_holds<L: Lookup>(
     if key.revoked {
         return Err(Fault::Withdrawn);
     }
+    // RFC 6376 §3.6.1: with t=s the signer does not speak for hosts below its domain.
+    if key.strict && !signed.speaks_for_itself() {
+        return Err(Fault::BadKey(
+            "the key is not for names below its domain (t=s, and i= is below d=)",
+        ));
+    }
     if key.kind != kind {
         return Err(Fault::BadKey(
             "the key is of another kind than the signature",
@@ -256,4 +298,4 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -99,6 +99,18 @@ impl Signer {
 
     /// The `DKIM-Signature` field of a message, with its CR LF; it goes on top.
     pub fn sign(&self, message: &[u8], now: DateTime<Utc>) -> Result<String, BadKey> {
+        self.sign_with(message, now, "", None)
+    }
+
+    /// The same with further tags (`x=1;`), and with a limit on what is covered of the body; the
+    /// tag for it is the caller's.
+    pub(super) fn sign_with(
+        &self,
+        message: &[u8],
+        now: DateTime<Utc>,
+        tags: &str,
+        limit: Option<u64>,
+    ) -> Result<String, BadKey> {
         let mail = Mail::read(message);
         let mut names = Vec::new();
         let mut signed = Vec::new();
@@ -114,13 +126,13 @@ impl Signer {
                 names.push(name);
             }
         }
-        let body = mail.body_hash(Manner::Relaxed, None);
+        let body = mail.body(Manner::Relaxed, limit).hash;
         let algorithm = match self.key {
             Key::Rsa(_) => "rsa-sha256",
             Key::Ed25519(_) => "ed25519-sha256",
         };
         let value = format!(
-            " v=1; a={algorithm}; c=relaxed/relaxed; d={}; s={};\r\n\tt={}; h={};\r\n\tbh={};\r\n\tb=",
+            " v=1; a={algorithm}; c=relaxed/relaxed; d={}; s={};\r\n\tt={}; {tags}h={};\r\n\tbh={};\r\n\tb=",
             self.domain,
             self.selector,
             now.timestamp(),
@@ -224,7 +236,7 @@ mod tests {
         let world = World::new().text(&name, text.as_bytes());
         let mail = change(format!("{field}{MAIL}"));
         let asker = Asker::new(&world, Duration::from_secs(1));
-        let checks = verify(asker, &Mail::read(mail.as_bytes())).await;
+        let checks = verify(asker, &Mail::read(mail.as_bytes()), now).await;
         checks.first().map_or("none", Check::result)
     }
 

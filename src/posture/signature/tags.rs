@@ -1,9 +1,14 @@
 //! The tags of a signature field (RFC 6376 §3.5).
 
+use chrono::{DateTime, Utc};
+
 use crate::posture::tags::Tags;
 
 use super::Fault;
 use super::canon::Manner;
+
+/// No standard knows so many tags; double ones behind them are not looked for.
+const MOST_TAGS: usize = 64;
 
 /// A signature field, taken apart.
 #[derive(Debug, Clone, Default)]
@@ -16,11 +21,14 @@ pub(super) struct Signed {
     pub(super) signature: String,
     pub(super) body_hash: Option<String>,
     pub(super) names: Vec<String>,
+    /// `l=`: the octets of the body that are covered; all without it.
     pub(super) length: Option<u64>,
+    /// `x=`: until when the signature holds.
+    pub(super) expires: Option<DateTime<Utc>>,
     pub(super) head: Manner,
     pub(super) body: Manner,
-    /// The form of canonicalization is none.
-    odd_manner: bool,
+    /// What of the form makes the whole worthless.
+    odd: Option<&'static str>,
     pub(super) cv: Option<String>,
 }
 
@@ -35,7 +43,10 @@ impl Signed {
             "" => Some(Manner::Simple),
             word => Manner::of(word),
         };
+        let number = |tag| Number::read(tags.get(tag));
+        let (length, signed, expires) = (number("l"), number("t"), number("x"));
         Self {
+            odd: odd(&tags, [head, body].map(of), [length, signed, expires]),
             version: get("v").unwrap_or_default(),
             algorithm: get("a").unwrap_or_default().to_ascii_lowercase(),
             domain: get("d").unwrap_or_default(),
@@ -49,10 +60,10 @@ impl Signed {
                 .map(|n| n.trim().to_owned())
                 .filter(|n| !n.is_empty())
                 .collect(),
-            length: get("l").and_then(|l| l.parse().ok()),
+            length: length.value(),
+            expires: expires.time(),
             head: of(head).unwrap_or_default(),
             body: of(body).unwrap_or_default(),
-            odd_manner: of(head).is_none() || of(body).is_none(),
             cv: get("cv").map(|cv| cv.to_ascii_lowercase()),
         }
     }
@@ -88,12 +99,81 @@ impl Signed {
         }
     }
 
+    /// Whether the signer's identity is in its domain itself, and not below it.
+    pub(super) fn speaks_for_itself(&self) -> bool {
+        let host = self.identity.as_deref().and_then(|i| i.rsplit_once('@'));
+        host.is_none_or(|(_, host)| host.eq_ignore_ascii_case(&self.domain))
+    }
+
     pub(super) fn check_form(&self) -> Result<(), Fault> {
-        if self.odd_manner {
-            return Err(Fault::Malformed(
-                "the form of the signed text is unknown (c=)",
-            ));
+        match self.odd {
+            Some(what) => Err(Fault::Malformed(what)),
+            None => Ok(()),
         }
-        Ok(())
+    }
+}
+
+/// A tag whose value is a number (RFC 6376 §3.5: digits only).
+#[derive(Clone, Copy)]
+enum Number {
+    Missing,
+    /// It is none.
+    Odd,
+    Is(u64),
+}
+
+impl Number {
+    fn read(value: Option<&str>) -> Self {
+        let Some(value) = value else {
+            return Self::Missing;
+        };
+        let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+        match value.parse() {
+            Ok(number) if digits => Self::Is(number),
+            // The standard allows 76 digits: so much is as good as the most that there is.
+            Err(_) if digits => Self::Is(u64::MAX),
+            _ => Self::Odd,
+        }
+    }
+
+    const fn value(self) -> Option<u64> {
+        match self {
+            Self::Is(number) => Some(number),
+            Self::Missing | Self::Odd => None,
+        }
+    }
+
+    /// A time that the calendar does not reach is never.
+    fn time(self) -> Option<DateTime<Utc>> {
+        let seconds = i64::try_from(self.value()?).ok()?;
+        DateTime::from_timestamp(seconds, 0)
+    }
+}
+
+/// What of the form makes a signature worthless.
+fn odd(
+    tags: &Tags,
+    manners: [Option<Manner>; 2],
+    [length, signed, expires]: [Number; 3],
+) -> Option<&'static str> {
+    let mut seen = Vec::with_capacity(tags.0.len());
+    for (tag, _) in tags.0.iter().take(MOST_TAGS) {
+        // RFC 6376 §3.2: a name that stands twice makes the whole list invalid.
+        if seen.contains(&tag) {
+            return Some("a tag stands in it twice");
+        }
+        seen.push(tag);
+    }
+    if manners.contains(&None) {
+        return Some("the form of the signed text is unknown (c=)");
+    }
+    match (length, signed, expires) {
+        (Number::Odd, ..) => Some("the covered length of the body is no number (l=)"),
+        (_, Number::Odd, _) | (.., Number::Odd) => Some("a time in it is no number (t=, x=)"),
+        // §3.5: x= must lie behind t=.
+        (_, Number::Is(signed), Number::Is(expires)) if expires <= signed => {
+            Some("it expires before it was made (x= is not behind t=)")
+        }
+        _ => None,
     }
 }

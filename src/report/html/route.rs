@@ -378,7 +378,7 @@ fn today(out: &mut String, live: &Live) {
         row("spf", spf.result, &spf.domain, spf.why.as_deref());
     }
     for one in &live.dkim {
-        row("dkim", one.result, &one.domain, one.why.as_deref());
+        row("dkim", one.result, &one.domain, one.remark().as_deref());
     }
     if let Some(arc) = &live.arc {
         let why = arc.why.as_ref().map(|(_, why)| why.as_str());

@@ -157,7 +157,7 @@ fn dmarc(object: &mut Object<'_>, found: &dmarc::Found) {
         .id("policy", applied.map(|a| a.policy.id()))
         .maybe(
             "organizational_domain",
-            applied.map(|a| a.organizational.as_str()),
+            applied.and_then(|a| a.organizational.as_deref()),
         )
         .list(
             "rua",

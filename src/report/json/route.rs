@@ -106,7 +106,7 @@ fn live(object: &mut Object<'_>, found: &Live) {
             .maybe("selector", Some(&one.selector))
             .id("result", Some(one.result))
             .truth("aligned", Some(one.aligned))
-            .maybe("why", one.why.as_deref());
+            .maybe("why", one.remark().as_deref());
         object.end();
     });
     match &found.arc {

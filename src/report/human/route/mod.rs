@@ -265,7 +265,7 @@ fn live(page: &mut Page, live: &Live) {
     if let Some(why) = &live.skipped {
         said.push(format!("nothing asked about the sender's address: {why}"));
     }
-    let because = |why: &Option<String>| match why {
+    let because = |why: Option<&str>| match why {
         Some(why) => format!(" ({why})"),
         None => String::new(),
     };
@@ -277,16 +277,16 @@ fn live(page: &mut Page, live: &Live) {
             (_, None) => format!(
                 "reverse name of {} not known{}",
                 rdns.ip,
-                because(&rdns.why)
+                because(rdns.why.as_deref())
             ),
         });
     }
     if let Some(spf) = &live.spf {
-        let why = because(&spf.why);
+        let why = because(spf.why.as_deref());
         said.push(format!("SPF {} for {}{why}", spf.result, spf.domain));
     }
     for one in &live.dkim {
-        let why = because(&one.why);
+        let why = because(one.remark().as_deref());
         said.push(format!("DKIM {} ({}){why}", one.result, one.domain));
     }
     if let Some(arc) = &live.arc {
