@@ -11,12 +11,14 @@ use crate::message::inner::{msg, rtf, tnef};
 use crate::message::layer::{Block, BlockKind, Content, Layer, Wrap};
 use crate::message::media::{self, Media};
 use crate::message::place::{Mark, Place};
+use crate::message::status::EnhancedCode;
 
 /// Messages embedded in embedded messages deeper than this are left out.
 pub(crate) const MAX_EMBEDDED: usize = 8;
 
 /// Properties of MAPI (MS-OXPROPS) that a mail has.
 pub(crate) mod id {
+    pub(crate) const CLASS: u16 = 0x001A;
     pub(crate) const SUBJECT: u16 = 0x0037;
     pub(crate) const SUBMIT_TIME: u16 = 0x0039;
     pub(crate) const SENT_FOR_NAME: u16 = 0x0042;
@@ -37,6 +39,7 @@ pub(crate) mod id {
     pub(crate) const ATTACH_LONG_NAME: u16 = 0x3707;
     pub(crate) const ATTACH_MIME: u16 = 0x370E;
     pub(crate) const SMTP_ADDRESS: u16 = 0x39FE;
+    pub(crate) const INTERNET_PAGE: u16 = 0x3FDE;
     pub(crate) const CODE_PAGE: u16 = 0x3FFD;
     pub(crate) const SENDER_SMTP: u16 = 0x5D01;
 }
@@ -80,6 +83,11 @@ impl Props {
 
     fn first(&self, ids: &[u16]) -> Option<String> {
         ids.iter().find_map(|id| self.text(*id))
+    }
+
+    fn number(&self, id: u16) -> Option<u32> {
+        let bytes = self.bytes(id)?.get(..4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
     }
 
     /// A FILETIME: tenths of microseconds since 1601.
@@ -213,9 +221,12 @@ impl Note {
         }
         let html = match props.text(id::HTML) {
             Some(text) => Some(text),
-            None => props
-                .bytes(id::HTML)
-                .map(|b| in_code_page(b, props.code_page).into_owned()),
+            None => {
+                // MS-OXPROPS: the bytes are in the code page of the Internet, not of the machine.
+                let page = props.number(id::INTERNET_PAGE).unwrap_or(props.code_page);
+                let bytes = props.bytes(id::HTML);
+                bytes.map(|bytes| in_code_page(bytes, page).into_owned())
+            }
         };
         if let Some(html) = html {
             let mut block = text_block(BlockKind::Html, "text/html", html);
@@ -232,6 +243,8 @@ impl Note {
 
     /// What Outlook keeps of a report: the words about each recipient (MS-OXOMSG §2.2.2).
     fn status(&self) -> Option<String> {
+        let class = self.props.text(id::CLASS).unwrap_or_default();
+        let action = action(&class);
         let mut text = String::new();
         for recipient in &self.recipients {
             let address = recipient.first(&[id::SMTP_ADDRESS, id::ADDRESS, id::DISPLAY_NAME]);
@@ -240,22 +253,46 @@ impl Note {
                 let address = address.split_whitespace().collect::<String>();
                 text.push_str("Final-Recipient: rfc822; ");
                 text.push_str(&address);
-                text.push_str("\nAction: failed\nDiagnostic-Code: smtp; ");
-                // `<server.example #5.1.1 smtp; 550 5.1.1 …>`
-                let inner = words.trim_matches(['<', '>']);
+                text.push_str("\nAction: ");
+                text.push_str(action);
+                text.push_str("\nDiagnostic-Code: smtp; ");
+                // `<server.example #5.1.1 smtp; 550 5.1.1 …>`, `#< #5.1.1 smtp; …> #SMTP#`
+                let inner = words.strip_suffix(" #SMTP#").unwrap_or(&words);
+                let inner = inner.trim_start_matches(['#', '<']).trim_end_matches('>');
                 text.push_str(
                     inner
                         .split_once("smtp;")
-                        .map_or(inner, |(_, said)| said.trim()),
+                        .map_or(inner, |(_, said)| said)
+                        .trim(),
                 );
-                if let Some((server, code)) = inner.split_once(" #") {
-                    let code = code.split_whitespace().next().unwrap_or_default();
-                    text.push_str(&format!("\nStatus: {code}\nRemote-MTA: dns; {server}"));
+                let told = inner.split_once('#').and_then(|(server, rest)| {
+                    let code = rest.split_whitespace().next()?;
+                    EnhancedCode::parse(code).map(|code| (server.trim(), code))
+                });
+                if let Some((server, code)) = told {
+                    text.push_str(&format!("\nStatus: {code}"));
+                    if !server.is_empty() {
+                        text.push_str(&format!("\nRemote-MTA: dns; {server}"));
+                    }
                 }
                 text.push_str("\n\n");
             }
         }
         (!text.is_empty()).then_some(text)
+    }
+}
+
+/// What a report is about, by the class of the message: `REPORT.IPM.Note.NDR`,
+/// `REPORT.IPM.Note.Delayed.DR`.
+fn action(class: &str) -> &'static str {
+    let class = class.to_ascii_lowercase();
+    let is = |end: &str| class.ends_with(end);
+    match () {
+        () if is(".delayed.dr") => "delayed",
+        () if is(".relayed.dr") => "relayed",
+        () if is(".expanded.dr") => "expanded",
+        () if is(".dr") => "delivered",
+        () => "failed",
     }
 }
 

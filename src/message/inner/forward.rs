@@ -24,11 +24,29 @@ pub(crate) struct Forward<'t> {
     pub(crate) fields: Vec<(&'static str, &'t str, usize)>,
 }
 
+/// A line, and the label that it starts with. A line is within reach of many others.
+struct Row<'t> {
+    text: &'t str,
+    start: usize,
+    label: Option<Label<'t>>,
+}
+
 /// A line that starts with a label: its role, its value and where the value starts.
+#[derive(Clone, Copy)]
 struct Label<'t> {
     role: Role,
     value: &'t str,
     start: usize,
+}
+
+impl<'t> Row<'t> {
+    fn read(line: &Line<'t>) -> Self {
+        Self {
+            text: line.text,
+            start: line.start,
+            label: label(line),
+        }
+    }
 }
 
 /// Finds the forwards in `text`, outermost first, none inside another: what stands in a forward
@@ -36,16 +54,17 @@ struct Label<'t> {
 pub(crate) fn find(text: &str) -> (Option<usize>, Vec<Forward<'_>>) {
     let lines: Vec<Line<'_>> = lines::lines(text).collect();
     let source = source(&lines);
+    let rows: Vec<Row<'_>> = lines.iter().map(Row::read).collect();
     let mut all: Vec<Forward<'_>> = Vec::new();
     let mut at = 0;
-    while let Some(line) = lines.get(at).filter(|_| all.len() < MAX_FORWARDS) {
-        if source.is_some_and(|start| line.start > start) {
+    while let Some(row) = rows.get(at).filter(|_| all.len() < MAX_FORWARDS) {
+        if source.is_some_and(|start| row.start > start) {
             break;
         }
-        match forward(&lines, at, text.len()) {
+        match forward(&rows, at, text.len()) {
             // Side by side only after a separator: label lines alone may be the original of a
             // notice that was forwarded, and belong to it.
-            Some((forward, next)) if all.is_empty() || separator(line.text) => {
+            Some((forward, next)) if all.is_empty() || separator(row.text) => {
                 if let Some(last) = all.last_mut() {
                     last.end = forward.start;
                 }
@@ -64,10 +83,10 @@ pub(crate) fn find(text: &str) -> (Option<usize>, Vec<Forward<'_>>) {
 }
 
 /// The forward that starts at line `at`, and the line where its text starts.
-fn forward<'t>(lines: &[Line<'t>], at: usize, end: usize) -> Option<(Forward<'t>, usize)> {
+fn forward<'t>(lines: &[Row<'t>], at: usize, end: usize) -> Option<(Forward<'t>, usize)> {
     let first = lines.get(at)?;
     let separated = separator(first.text);
-    if !separated && (!starts_paragraph(lines, at) || label(first).is_none()) {
+    if !separated && (!starts_paragraph(lines, at) || first.label.is_none()) {
         return None;
     }
     // Between the separator and the header there may be blank lines and a line such as
@@ -76,7 +95,7 @@ fn forward<'t>(lines: &[Line<'t>], at: usize, end: usize) -> Option<(Forward<'t>
     if separated {
         from += 1;
         let mut skipped = 0;
-        while lines.get(from).is_some_and(|line| label(line).is_none()) && skipped < 5 {
+        while lines.get(from).is_some_and(|line| line.label.is_none()) && skipped < 5 {
             from += 1;
             skipped += 1;
         }
@@ -110,34 +129,34 @@ fn forward<'t>(lines: &[Line<'t>], at: usize, end: usize) -> Option<(Forward<'t>
 }
 
 /// A label line starts a header only at the start of a paragraph, or below a line of Outlook's.
-fn starts_paragraph(lines: &[Line<'_>], at: usize) -> bool {
+fn starts_paragraph(lines: &[Row<'_>], at: usize) -> bool {
     at.checked_sub(1)
         .and_then(|before| lines.get(before))
         .is_none_or(|line| {
             let text = line.text.trim();
             // The last line of a message is a name or a sentence; below it the header may follow
             // directly when the program wrote HTML.
-            text.is_empty() || label(line).is_none()
+            text.is_empty() || line.label.is_none()
         })
 }
 
 /// The run of label lines from line `at` on, and the line after it. A value may go on in the next
 /// line, or begin there when the label stands alone.
-fn labelled<'t>(lines: &[Line<'t>], at: usize, rows: bool) -> (Vec<Label<'t>>, usize) {
+fn labelled<'t>(lines: &[Row<'t>], at: usize, rows: bool) -> (Vec<Label<'t>>, usize) {
     // No program writes more; To and Cc may have many continuation lines.
     const MAX_LINES: usize = 40;
     let mut fields: Vec<Label<'t>> = Vec::new();
     let mut next = at;
     let mut loose = 0;
     while let Some(line) = lines.get(next).filter(|_| next < at + MAX_LINES) {
-        match label(line) {
+        match line.label {
             Some(found) => {
                 loose = 0;
                 fields.push(found);
             }
             None if line.text.trim().is_empty() => {
                 // Tables turned into text have a blank line between the rows.
-                let row = lines.get(next + 1).and_then(label);
+                let row = lines.get(next + 1).and_then(|line| line.label);
                 let last = fields.last().map(|f| f.role);
                 if !rows
                     || row.is_none()
@@ -153,7 +172,7 @@ fn labelled<'t>(lines: &[Line<'t>], at: usize, rows: bool) -> (Vec<Label<'t>>, u
                 let goes_on = line.text.starts_with([' ', '\t'])
                     || lines
                         .get(next + 1)
-                        .is_some_and(|after| label(after).is_some())
+                        .is_some_and(|after| after.label.is_some())
                     || last.value.ends_with([',', ';']);
                 if last.value.is_empty() {
                     last.value = line.text.trim();
@@ -318,6 +337,19 @@ mod tests {
         let text =
             "Here it is:\n\nReturn-Path: <>\nReceived: by x\n\tid y\nFrom: a\nSubject: b\n\nc\n";
         assert_eq!(find(text).0, Some(13));
+    }
+
+    #[test]
+    fn a_megabyte_of_half_headers_takes_no_time_to_speak_of() {
+        let text = "x\nFrom:\n".repeat(128 << 10);
+        let start = std::time::Instant::now();
+        assert_eq!(find(&text), (None, vec![]));
+        // Looked up anew for every line within reach, the labels took minutes in a debug build.
+        assert!(
+            start.elapsed() < std::time::Duration::from_secs(20),
+            "{:?}",
+            start.elapsed()
+        );
     }
 
     #[test]

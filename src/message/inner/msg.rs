@@ -144,7 +144,7 @@ fn fixed_props(table: &[u8], props: &mut Props) {
             u16::from_le_bytes([*t0, *t1]),
             u16::from_le_bytes([*i0, *i1]),
         );
-        if type_ == kind::TIME {
+        if type_ == kind::TIME || (type_ == kind::LONG && id == id::INTERNET_PAGE) {
             props.all.push((id, type_, value.to_vec()));
         } else if type_ == kind::LONG && id == id::CODE_PAGE {
             let page = value
@@ -211,6 +211,49 @@ mod tests {
              Diagnostic-Code: smtp; 550 5.1.1 User unknown\nStatus: 5.1.1\n\
              Remote-MTA: dns; mx.example.com\n\n"
         );
+    }
+
+    #[test]
+    fn html_is_read_in_the_code_page_of_the_internet() {
+        // MS-OXCMSG §2.2.1.58: PidTagHtml is in PidTagInternetCodepage.
+        let mut table = vec![0; 32];
+        table.extend([0x03, 0x00, 0xDE, 0x3F, 6, 0, 0, 0]);
+        table.extend(65_001u64.to_le_bytes());
+        let bytes = file(&[
+            ("/__properties_version1.0", table),
+            ("/__substg1.0_10130102", "<p>für</p>".as_bytes().to_vec()),
+        ]);
+        assert_eq!(read(&bytes).unwrap().blocks[0].text(), "für\n");
+    }
+
+    #[test]
+    fn a_report_of_delivery_is_no_report_of_failure() {
+        let status = |class: &str, words: &str| {
+            let recipient = "/__recip_version1.0_#00000000";
+            let bytes = file(&[
+                ("/__properties_version1.0", vec![0; 32]),
+                ("/__substg1.0_001A001F", wide(class)),
+                (
+                    &format!("{recipient}/__substg1.0_39FE001F"),
+                    wide("a@b.test"),
+                ),
+                (&format!("{recipient}/__substg1.0_0C1B001F"), wide(words)),
+            ]);
+            read(&bytes).unwrap().blocks[0].text().to_owned()
+        };
+        let failed = status(
+            "REPORT.IPM.Note.NDR",
+            "#< #5.1.1 smtp; 550 5.1.1 User unknown> #SMTP#",
+        );
+        assert_eq!(
+            failed,
+            "Final-Recipient: rfc822; a@b.test\nAction: failed\n\
+             Diagnostic-Code: smtp; 550 5.1.1 User unknown\nStatus: 5.1.1\n\n"
+        );
+        let delivered = status("REPORT.IPM.Note.DR", "<mx.b.test #2.0.0 smtp;250 2.0.0 OK>");
+        assert!(delivered.contains("\nAction: delivered\n"), "{delivered}");
+        let relayed = status("REPORT.IPM.Note.Relayed.DR", "<mx.b.test #2.0.0>");
+        assert!(relayed.contains("\nAction: relayed\n"), "{relayed}");
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! RTF as mail carries it: compressed (MS-OXRTFCP), and often with the HTML it was made from
 //! still in it (MS-OXRTFEX).
 
-use std::borrow::Cow;
-
-use crate::message::decode;
+use crate::message::inner::container::in_code_page;
 
 /// No mail text is longer; a forged length must not fill the memory.
 const MAX_TEXT: usize = 16 << 20;
@@ -84,7 +82,8 @@ pub(crate) fn text(source: &[u8]) -> (String, bool) {
         beyond: 0,
         bytes: Vec::new(),
         out: String::new(),
-        page: String::from("windows-1252"),
+        high: None,
+        page: 1_252,
         to_skip: 0,
     };
     reader.run(source);
@@ -110,7 +109,9 @@ struct Reader {
     /// Bytes of the code page that are not yet decoded.
     bytes: Vec<u8>,
     out: String,
-    page: String,
+    /// The first half of a character that UTF-16 writes in two.
+    high: Option<u16>,
+    page: u32,
     to_skip: u32,
 }
 
@@ -152,6 +153,8 @@ impl Reader {
     }
 
     fn open(&mut self) {
+        // What stands in for a `\u` does not reach into or out of a group.
+        self.to_skip = 0;
         if self.stack.len() < MAX_DEPTH {
             self.stack.push(self.state);
         } else {
@@ -160,6 +163,7 @@ impl Reader {
     }
 
     fn close(&mut self) {
+        self.to_skip = 0;
         if self.beyond > 0 {
             self.beyond -= 1;
         } else if let Some(state) = self.stack.pop() {
@@ -171,7 +175,31 @@ impl Reader {
         if self.to_skip > 0 {
             self.to_skip -= 1;
         } else if !self.state.hidden && !self.state.added {
+            self.half();
             self.bytes.push(byte);
+        }
+    }
+
+    /// A `\u`: a character, or one half of it.
+    fn unit(&mut self, unit: u16) {
+        if self.state.hidden || self.state.added {
+            return;
+        }
+        if (0xD800..0xDC00).contains(&unit) {
+            self.flush();
+            self.high = Some(unit);
+            return;
+        }
+        let units = self.high.take().into_iter().chain([unit]);
+        for c in char::decode_utf16(units) {
+            self.char(c.unwrap_or('\u{FFFD}'));
+        }
+    }
+
+    /// A first half that no second one follows is no character.
+    fn half(&mut self) {
+        if self.high.take().is_some() {
+            self.out.push('\u{FFFD}');
         }
     }
 
@@ -183,10 +211,10 @@ impl Reader {
     }
 
     fn flush(&mut self) {
+        self.half();
         if !self.bytes.is_empty() {
             let bytes = std::mem::take(&mut self.bytes);
-            self.out
-                .push_str(&decode::charset(Cow::Owned(bytes), Some(&self.page)));
+            self.out.push_str(&in_code_page(&bytes, self.page));
         }
     }
 
@@ -197,14 +225,14 @@ impl Reader {
             b"fonttbl" | b"colortbl" | b"stylesheet" | b"info" | b"pict" | b"object"
             | b"generator" | b"listtable" | b"themedata" | b"xmlnstbl" => self.state.hidden = true,
             _ if starred => self.state.hidden = true,
-            b"ansicpg" => self.page = page(number.unwrap_or(1_252)),
+            b"ansicpg" => self.page = number.and_then(|n| n.try_into().ok()).unwrap_or(1_252),
             b"uc" => {
                 self.state.skip_unicode = u32::try_from(number.unwrap_or(1)).unwrap_or(1).min(8);
             }
             b"u" => {
                 // Negative numbers are code units over 0x7FFF.
-                let unit = u32::try_from(number.unwrap_or(0) & 0xFFFF).unwrap_or(0);
-                self.char(char::from_u32(unit).unwrap_or('\u{FFFD}'));
+                let unit = u16::try_from(number.unwrap_or(0) & 0xFFFF).unwrap_or(0);
+                self.unit(unit);
                 self.to_skip = self.state.skip_unicode;
             }
             b"'" => {
@@ -220,20 +248,9 @@ impl Reader {
             b"lquote" | b"rquote" => self.char('\''),
             b"ldblquote" | b"rdblquote" => self.char('"'),
             b"bullet" => self.char('•'),
-            b"endash" | b"emdash" => self.char('-'),
+            b"endash" | b"emdash" | b"_" => self.char('-'),
             _ => {}
         }
-    }
-}
-
-fn page(number: i32) -> String {
-    match number {
-        932 => "shift_jis".into(),
-        936 => "gbk".into(),
-        949 => "euc-kr".into(),
-        950 => "big5".into(),
-        65_001 => "utf-8".into(),
-        _ => format!("windows-{number}"),
     }
 }
 
@@ -289,6 +306,18 @@ mod tests {
         let rtf = b"{\\rtf1\\ansi\\ansicpg1251{\\fonttbl{\\f0 Arial;}}{\\*\\generator x;}\\uc1 \
             a\\par b\\'cf\\u1088?\\{c\\}\\tab d}";
         assert_eq!(text(rtf), ("a\nbПр{c}\td".to_owned(), false));
+    }
+
+    #[test]
+    fn characters_in_two_units_come_together_and_a_group_ends_what_stands_in_for_one() {
+        let rtf = b"{\\rtf1\\ansi\\uc1 \\u-10179?\\u-8704?|{\\u8364}e|\\u-10179?x}";
+        assert_eq!(text(rtf).0, "\u{1F600}|\u{20AC}e|\u{FFFD}x");
+    }
+
+    #[test]
+    fn all_code_pages_of_mapi_are_known_here_too() {
+        let rtf = b"{\\rtf1\\ansi\\ansicpg20866 \\'d0\\'d2}";
+        assert_eq!(text(rtf).0, "\u{43f}\u{440}");
     }
 
     #[test]

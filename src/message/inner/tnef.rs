@@ -12,6 +12,7 @@ const MAX_ITEMS: usize = 10_000;
 /// The attributes that are read, by their number without the type.
 mod attribute {
     pub(super) const SUBJECT: u16 = 0x8004;
+    pub(super) const CLASS: u16 = 0x8008;
     pub(super) const BODY: u16 = 0x800C;
     pub(super) const ATTACH_DATA: u16 = 0x800F;
     pub(super) const ATTACH_TITLE: u16 = 0x8010;
@@ -38,6 +39,7 @@ pub(crate) fn read(bytes: &[u8], depth: usize) -> Option<Layer<'static>> {
         match name {
             attribute::CODE_PAGE => page = Bytes(value).u32().unwrap_or(page),
             attribute::SUBJECT => string(&mut note.props, id::SUBJECT),
+            attribute::CLASS => string(&mut note.props, id::CLASS),
             attribute::BODY => string(&mut note.props, id::BODY),
             attribute::PROPERTIES => properties(&mut Bytes(value), &mut note.props),
             attribute::RECIPIENTS => note.recipients = recipients(value, page),
@@ -96,13 +98,16 @@ fn attribute<'b>(rest: &mut Bytes<'b>) -> Option<(u16, &'b [u8])> {
 }
 
 fn recipients(value: &[u8], page: u32) -> Vec<Props> {
+    /// Octets of the number of properties.
+    const COUNT: usize = 4;
     let mut rest = Bytes(value);
     let rows = usize::try_from(rest.u32().unwrap_or(0))
         .unwrap_or(0)
         .min(MAX_ITEMS);
     let mut all = Vec::new();
     for _ in 0..rows {
-        if rest.0.is_empty() {
+        // A row that is cut off is kept as far as it goes; behind it there is nothing.
+        if rest.0.len() < COUNT {
             break;
         }
         let mut props = Props {
@@ -279,6 +284,20 @@ mod tests {
         let layer = read(&bytes, 1).unwrap();
         assert_eq!(layer.blocks[0].kind, BlockKind::Message);
         assert_eq!(layer.inner()[0].blocks[0].text(), "für");
+    }
+
+    #[test]
+    fn rows_that_are_promised_and_not_there_cost_nothing() {
+        let mut value = u32::MAX.to_le_bytes().to_vec();
+        value.push(0);
+        let all = vec![(attribute::RECIPIENTS, value.as_slice()); MAX_ITEMS];
+        let start = std::time::Instant::now();
+        assert!(read(&stream(&all), 1).is_some());
+        assert!(
+            start.elapsed() < std::time::Duration::from_secs(2),
+            "{:?}",
+            start.elapsed()
+        );
     }
 
     #[test]
