@@ -143,11 +143,11 @@ fn catalogue(context: &Context) -> Exit {
     let values = &context.settings.values;
     let text = match values.format {
         Format::Json => {
-            let lines: Result<Vec<_>, _> = LISTS.iter().map(json::dnsbl::list).collect();
-            match lines {
-                Ok(lines) => lines.join("\n") + "\n",
-                Err(error) => return unusable(&error.to_string(), values.format),
+            let mut lines = String::new();
+            for list in LISTS {
+                json::dnsbl::list(&mut lines, list);
             }
+            lines
         }
         _ => human::dnsbl::catalogue(LISTS, context.paint, values.verbose),
     };

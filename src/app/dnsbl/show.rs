@@ -124,17 +124,10 @@ impl<'c> Show<'c> {
                 return Ok(());
             }
             Format::Json => {
-                match json::dnsbl::finding(
-                    &finding,
-                    advice.as_ref(),
-                    remark.as_deref(),
-                    error.as_deref(),
-                ) {
-                    Ok(line) => line + "\n",
-                    Err(error) => {
-                        return self.failed(&finding.subject.to_string(), &error.to_string());
-                    }
-                }
+                let mut line = String::new();
+                let (advice, remark) = (advice.as_ref(), remark.as_deref());
+                json::dnsbl::finding(&mut line, &finding, advice, remark, error.as_deref());
+                line
             }
             Format::Human if range.is_some() => {
                 self.range.total += 1;
@@ -226,7 +219,8 @@ impl<'c> Show<'c> {
         self.any_unusable = true;
         self.progress.clear();
         if self.context.settings.values.format == Format::Json {
-            let line = json::dnsbl::failed(target, error).unwrap_or_default() + "\n";
+            let mut line = String::new();
+            json::dnsbl::failed(&mut line, target, error);
             self.write(&line)?;
         }
         let name = if target == "-" {

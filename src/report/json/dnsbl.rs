@@ -1,238 +1,170 @@
 //! `dnsbl` and `dnsbl --catalogue` as JSON; the keys are those of the contract.
 
-use std::fmt::Write as _;
-
-use serde::Serialize;
-
 use crate::dnsbl::advice::{self, Advice};
-use crate::dnsbl::catalogue::{List, Sense, Weight};
+use crate::dnsbl::catalogue::{List, Meaning, Sense, Weight};
 use crate::dnsbl::verdict::{Finding, Verdict};
-use crate::report::safe::is_hidden;
 use crate::scope::Scope;
 
-#[derive(Serialize)]
-struct Line<'f> {
-    schema: &'static str,
-    target: String,
-    kind: &'static str,
-    scope: Option<&'static str>,
-    from: Option<&'f str>,
-    results: Vec<Entry<'f>>,
-    listed: usize,
-    asked: usize,
-    answered: usize,
-    worst: Option<&'static str>,
-    advice: Option<Words<'f>>,
-    remark: Option<&'f str>,
-    error: Option<&'f str>,
-}
+use super::write::{Object, text};
 
-#[derive(Serialize)]
-struct Words<'f> {
-    meaning: &'f str,
-    steps: &'f [String],
-}
+/// The name of the shape.
+const SCHEMA: &str = "mailtrace/dnsbl/1";
+/// The name of the shape of the catalogue.
+const CATALOGUE_SCHEMA: &str = "mailtrace/dnsbl-catalogue/1";
 
-#[derive(Serialize)]
-struct Entry<'f> {
-    list: &'f str,
-    name: &'f str,
-    zone: &'f str,
-    status: &'static str,
-    codes: Vec<String>,
-    meanings: Vec<&'f str>,
-    parts: Vec<&'static str>,
-    txt: Vec<String>,
-    weight: &'static str,
-    policy: bool,
-    matched: Option<&'f str>,
-    removal_url: Option<String>,
-    lookup_url: Option<String>,
-    ttl_s: Option<u32>,
-    ms: Option<f64>,
-    note: Option<&'f str>,
-}
-
-/// One subject, one line. `remark` is what else is to be known; `error` says why nothing could
-/// be determined.
+/// Appends one line: one subject. `remark` is what else is to be known; `error` says why nothing
+/// could be determined.
 pub fn finding(
+    out: &mut String,
     finding: &Finding,
     advice: Option<&Advice>,
     remark: Option<&str>,
     error: Option<&str>,
-) -> serde_json::Result<String> {
-    serde_json::to_string(&Line {
-        schema: "mailtrace/dnsbl/1",
-        target: finding.subject.to_string(),
-        kind: finding.subject.kind(),
-        scope: finding.scope.map(Scope::id),
-        from: finding.from.as_deref(),
-        results: finding.verdicts.iter().map(|v| entry(v, finding)).collect(),
-        listed: finding.listed(),
-        asked: finding.asked(),
-        answered: finding.answered(),
-        worst: finding.worst().map(Weight::id),
-        advice: advice.map(|a| Words {
-            meaning: &a.meaning,
-            steps: &a.steps,
+) {
+    let mut object = Object::new(out);
+    object
+        .id("schema", Some(SCHEMA))
+        .text("target", &finding.subject.to_string())
+        .id("kind", Some(finding.subject.kind()))
+        .id("scope", finding.scope.map(Scope::id))
+        .maybe("from", finding.from.as_deref())
+        .list("results", &finding.verdicts, |out, one| {
+            entry(out, one, finding);
+        })
+        .number("listed", Some(finding.listed() as u64))
+        .number("asked", Some(finding.asked() as u64))
+        .number("answered", Some(finding.answered() as u64))
+        .id("worst", finding.worst().map(Weight::id));
+    match advice {
+        Some(advice) => object.object("advice", |object| {
+            object
+                .text("meaning", &advice.meaning)
+                .list("steps", &advice.steps, |out, step| text(out, step));
         }),
-        remark,
-        error,
-    })
-    .map(hidden)
+        None => object.id("advice", None),
+    };
+    object.maybe("remark", remark).maybe("error", error);
+    object.end();
+    out.push('\n');
 }
 
-/// What steers a terminal is escaped in JSON as well, where serde leaves it: somebody may print it.
-fn hidden(line: String) -> String {
-    if !line.chars().any(is_hidden) {
-        return line;
-    }
-    let mut out = String::with_capacity(line.len() + 16);
-    for c in line.chars() {
-        let mut units = [0; 2];
-        if is_hidden(c) {
-            for unit in c.encode_utf16(&mut units) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-fn entry<'f>(verdict: &'f Verdict, finding: &Finding) -> Entry<'f> {
+fn entry(out: &mut String, verdict: &Verdict, finding: &Finding) {
     let source = &verdict.source;
     let link = |url: Option<&'static str>| url.map(|url| advice::filled(url, finding));
-    let mut parts: Vec<_> = verdict
-        .meanings
-        .iter()
-        .filter_map(|said| said.part)
-        .collect();
+    let mut parts: Vec<_> = verdict.meanings.iter().filter_map(|m| m.part).collect();
     parts.dedup();
-    Entry {
-        list: &source.id,
-        name: &source.name,
-        zone: &source.shown,
-        status: verdict.status.id(),
-        codes: verdict.codes.iter().map(ToString::to_string).collect(),
-        meanings: verdict
-            .meanings
-            .iter()
-            .map(|said| said.means.as_str())
-            .collect(),
-        parts,
-        txt: verdict
-            .texts
-            .iter()
-            .map(|t| String::from_utf8_lossy(t).into_owned())
-            .collect(),
-        weight: source.weight.id(),
-        policy: verdict.is_policy(),
-        matched: verdict.matched.as_ref().map(crate::dns::Name::as_str),
-        removal_url: link(source.list.and_then(|list| list.removal_url)),
-        lookup_url: link(source.list.and_then(|list| list.lookup_url)),
-        ttl_s: verdict.ttl,
+    let list = source.list;
+    let mut object = Object::new(out);
+    object
+        .text("list", &source.id)
+        .text("name", &source.name)
+        .text("zone", &source.shown)
+        .id("status", Some(verdict.status.id()))
+        .list("codes", &verdict.codes, |out, code| {
+            text(out, &code.to_string())
+        })
+        .list("meanings", &verdict.meanings, |out, said| {
+            text(out, &said.means)
+        })
+        .list("parts", parts, text)
+        .list("txt", &verdict.texts, |out, said| {
+            text(out, &String::from_utf8_lossy(said));
+        })
+        .id("weight", Some(source.weight.id()))
+        .truth("policy", Some(verdict.is_policy()))
+        .maybe(
+            "matched",
+            verdict.matched.as_ref().map(crate::dns::Name::as_str),
+        )
+        .maybe(
+            "removal_url",
+            link(list.and_then(|list| list.removal_url)).as_deref(),
+        )
+        .maybe(
+            "lookup_url",
+            link(list.and_then(|list| list.lookup_url)).as_deref(),
+        )
+        .number("ttl_s", verdict.ttl.map(u64::from));
+    let out = object.key("ms");
+    match verdict.took {
         // Microseconds are noise; a tenth of a millisecond tells a cache from a server.
-        ms: verdict
-            .took
-            .map(|took| (took.as_secs_f64() * 10_000.0).round() / 10.0),
-        note: verdict.note.as_deref(),
+        Some(took) => out.push_str(&format!("{:.1}", took.as_secs_f64() * 1000.0)),
+        None => out.push_str("null"),
     }
+    object.maybe("note", verdict.note.as_deref());
+    object.end();
 }
 
-/// A target that could not be looked at.
-pub fn failed(target: &str, error: &str) -> serde_json::Result<String> {
-    #[derive(Serialize)]
-    struct Failed<'f> {
-        schema: &'static str,
-        target: &'f str,
-        results: [(); 0],
-        listed: usize,
-        asked: usize,
-        error: &'f str,
+/// Appends one line: a target that could not be looked at.
+pub fn failed(out: &mut String, target: &str, error: &str) {
+    let mut object = Object::new(out);
+    object
+        .id("schema", Some(SCHEMA))
+        .text("target", target)
+        .list("results", [""; 0], text)
+        .number("listed", Some(0))
+        .number("asked", Some(0))
+        .text("error", error);
+    object.end();
+    out.push('\n');
+}
+
+/// Appends one line: a list of the catalogue.
+pub fn list(out: &mut String, list: &'static List) {
+    let status = if list.dead.is_some() { "dead" } else { "alive" };
+    let allowed = |ok: bool| if ok { "allowed" } else { "refused" };
+    let mut object = Object::new(out);
+    object
+        .id("schema", Some(CATALOGUE_SCHEMA))
+        .id("list", Some(list.id))
+        .text("name", list.name)
+        .maybe("zone", list.zone)
+        .list("other_zones", list.other_zones, |out, zone| text(out, zone))
+        .id("status", Some(status))
+        .maybe("ended", list.dead.and_then(|death| death.ended))
+        .maybe("answers_now", list.dead.and_then(|death| death.answers_now))
+        .list("subjects", list.subjects.ids(), text)
+        .id("purpose", Some(list.purpose.id))
+        .id("sense", Some(list.sense.id()))
+        .id("weight", Some(list.weight.id()))
+        .truth("default", Some(list.default))
+        .truth("key", Some(list.key))
+        .maybe("access", list.access)
+        .id("public_resolvers", list.public_resolvers.map(allowed))
+        .maybe("part_of", list.part_of)
+        .list("answers", list.answers, answer)
+        .maybe("removal", list.removal)
+        .maybe("removal_url", list.removal_url)
+        .maybe("lookup_url", list.lookup_url)
+        .maybe("note", list.note);
+    object.end();
+    out.push('\n');
+}
+
+fn answer(out: &mut String, answer: &Meaning) {
+    let sense = match answer.sense {
+        Sense::Mixed => Sense::Block,
+        sense => sense,
+    };
+    let mut object = Object::new(out);
+    object
+        .text("match", &answer.pattern.to_string())
+        .text("means", answer.means)
+        .id("sense", Some(sense.id()));
+    object.end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_file_that_is_none_cannot_steer_the_terminal() {
+        let mut out = String::new();
+        failed(&mut out, "a\u{202E}\u{1b}[2Jgnp.eml", "no \u{200B}mail");
+        assert!(out.is_ascii(), "{out}");
+        let line: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(line["target"], "a\u{202E}\u{1b}[2Jgnp.eml");
+        assert_eq!((&line["listed"], &line["asked"]), (&0.into(), &0.into()));
     }
-    let schema = "mailtrace/dnsbl/1";
-    serde_json::to_string(&Failed {
-        schema,
-        target,
-        results: [],
-        listed: 0,
-        asked: 0,
-        error,
-    })
-}
-
-#[derive(Serialize)]
-struct Known {
-    schema: &'static str,
-    list: &'static str,
-    name: &'static str,
-    zone: Option<&'static str>,
-    other_zones: &'static [&'static str],
-    status: &'static str,
-    ended: Option<&'static str>,
-    answers_now: Option<&'static str>,
-    subjects: Vec<&'static str>,
-    purpose: &'static str,
-    sense: &'static str,
-    weight: &'static str,
-    default: bool,
-    key: bool,
-    access: Option<&'static str>,
-    public_resolvers: Option<&'static str>,
-    part_of: Option<&'static str>,
-    answers: Vec<Code>,
-    removal: Option<&'static str>,
-    removal_url: Option<&'static str>,
-    lookup_url: Option<&'static str>,
-    note: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Code {
-    #[serde(rename = "match")]
-    pattern: String,
-    means: &'static str,
-    sense: &'static str,
-}
-
-/// One list of the catalogue, one line.
-pub fn list(list: &'static List) -> serde_json::Result<String> {
-    let answers = list.answers.iter().map(|answer| Code {
-        pattern: answer.pattern.to_string(),
-        means: answer.means,
-        sense: if answer.sense == Sense::Mixed {
-            Sense::Block
-        } else {
-            answer.sense
-        }
-        .id(),
-    });
-    serde_json::to_string(&Known {
-        schema: "mailtrace/dnsbl-catalogue/1",
-        list: list.id,
-        name: list.name,
-        zone: list.zone,
-        other_zones: list.other_zones,
-        status: if list.dead.is_some() { "dead" } else { "alive" },
-        ended: list.dead.and_then(|death| death.ended),
-        answers_now: list.dead.and_then(|death| death.answers_now),
-        subjects: list.subjects.ids(),
-        purpose: list.purpose.id,
-        sense: list.sense.id(),
-        weight: list.weight.id(),
-        default: list.default,
-        key: list.key,
-        access: list.access,
-        public_resolvers: list
-            .public_resolvers
-            .map(|ok| if ok { "allowed" } else { "refused" }),
-        part_of: list.part_of,
-        answers: answers.collect(),
-        removal: list.removal,
-        removal_url: list.removal_url,
-        lookup_url: list.lookup_url,
-        note: list.note,
-    })
 }
