@@ -241,7 +241,7 @@ mod tests {
     async fn a_signature_counts_as_of_the_arrival_and_says_what_it_leaves_open() {
         let live = |way: &Route| {
             let dkim = &way.live.as_ref().unwrap().dkim[0];
-            let why = dkim.remark().map(|why| why.into_owned());
+            let why = dkim.remark().map(std::borrow::Cow::into_owned);
             (dkim.result, why.unwrap_or_default())
         };
         let arrives = |day: u32, mail: &str| {

@@ -61,10 +61,10 @@ fn entry(out: &mut String, verdict: &Verdict, finding: &Finding) {
         .text("zone", &source.shown)
         .id("status", Some(verdict.status.id()))
         .list("codes", &verdict.codes, |out, code| {
-            text(out, &code.to_string())
+            text(out, &code.to_string());
         })
         .list("meanings", &verdict.meanings, |out, said| {
-            text(out, &said.means)
+            text(out, &said.means);
         })
         .list("parts", parts, text)
         .list("txt", &verdict.texts, |out, said| {
