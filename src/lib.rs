@@ -5,7 +5,7 @@
 //! A mail goes in at the bottom, a finding comes out at the top, nothing turns back: [`message`]
 //! turns bytes into layers, [`bounce`] turns a layer into an explanation, [`mod@route`] into a way.
 //! Parsing and judging are pure: they take bytes and values, do no input or output, and never
-//! panic. Whoever has to ask takes the world as a parameter: `&impl` [`Lookup`](dns::Lookup).
+//! panic; they are the package `mailtrace-core`. Whoever has to ask takes the world as a parameter: `&impl` [`Lookup`](dns::Lookup).
 //!
 //! # Why did it come back?
 //!
@@ -81,43 +81,13 @@
 //! `docs/` has a page for each; `tests/layers.rs` checks who imports whom. What is not shown here
 //! ([`report`] but for its words, the command line, the settings) serves the program and may
 //! change without notice.
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::string_slice
-    )
-)]
-
+#[doc(inline)]
+pub use mailtrace_core::{
+    bounce, explain, explain_line, glossary, message, route, scope, severity,
+};
 #[doc(hidden)]
-pub mod app;
-pub mod bounce;
-pub mod check;
+pub use mailtrace_core::{catalogue, hidden, json, scan, words};
 #[doc(hidden)]
-pub mod cli;
-#[doc(hidden)]
-pub mod config;
-pub mod dns;
-pub mod dnsbl;
-#[doc(hidden)]
-pub mod exit;
-pub mod glossary;
-pub mod message;
-pub mod mta;
-pub mod posture;
-pub mod report;
-pub mod route;
-#[doc(hidden)]
-pub mod scan;
-pub mod scope;
-pub mod send;
-pub mod severity;
-pub mod smtp;
-#[doc(hidden)]
-pub mod words;
-
-pub use bounce::{explain, explain_line};
-pub use route::route;
+pub use mailtrace_tool::{app, cli, config, exit};
+#[doc(inline)]
+pub use mailtrace_tool::{check, dns, dnsbl, mta, posture, report, send, smtp};

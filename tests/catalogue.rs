@@ -1,7 +1,7 @@
 //! The schema of `data/dnsbl.toml`: what is wrong with it must end the build.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../build/catalogue.rs"]
+#[path = "../src/core/build/catalogue.rs"]
 #[allow(clippy::unwrap_used, reason = "the build script's own module")]
 mod catalogue;
 
@@ -36,7 +36,7 @@ fn a_good_entry_becomes_a_table() {
             .unwrap()
             .contains("Pattern::Range(2130706434, 2130706434)")
     );
-    assert!(catalogue::tables(include_str!("../src/data/dnsbl.toml")).is_ok());
+    assert!(catalogue::tables(include_str!("../src/core/data/dnsbl.toml")).is_ok());
 }
 
 #[test]

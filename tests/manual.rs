@@ -210,7 +210,7 @@ fn the_man_pages_are_those_of_the_flags_the_causes_and_the_settings() {
 
 #[test]
 fn every_exit_code_stands_in_help_and_manual() {
-    let exit = fs::read_to_string(root().join("src/exit.rs")).unwrap();
+    let exit = fs::read_to_string(root().join("src/tool/exit.rs")).unwrap();
     let codes: Vec<&str> = exit
         .lines()
         .filter_map(|line| line.trim().strip_suffix(',')?.split_once(" = "))

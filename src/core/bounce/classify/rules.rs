@@ -1,0 +1,314 @@
+//! The rules: which cause the words of a text tell. Written in `src/core/data/rules/*.toml`, made into
+//! tables by `src/core/build/rules.rs`.
+//!
+//! One scan over the folded text finds the anchors; a pattern of which every group of anchors has
+//! a member in the text is a candidate; candidates are tried from the heaviest rule down, and the first that
+//! matches decides. A regular expression is compiled when it is a candidate for the first time.
+
+use std::sync::OnceLock;
+
+use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::util::syntax;
+
+use super::fold::Folded;
+use crate::bounce::cause::Cause;
+use crate::bounce::explanation::{Command, Confidence};
+
+include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+
+/// Below this weight a rule reads words that servers use for anything ("rejected", "unavailable").
+pub(super) const SPECIFIC: u8 = 30;
+/// Below this weight a rule only tells that time went by ("expired", "still trying").
+pub(super) const GENERIC: u8 = 10;
+/// From this weight on a rule reads a provider's own code or unmistakable words.
+pub(super) const CERTAIN: u8 = 80;
+
+/// What a rule says; its patterns are [`Unit`]s.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) id: &'static str,
+    pub(super) cause: Cause,
+    /// The heavier rule wins.
+    pub(super) weight: u8,
+    pub(super) confidence: Option<Confidence>,
+    /// A pattern that forbids the rule, or empty.
+    unless: &'static str,
+    hosts: &'static [&'static str],
+    replies: &'static [u16],
+    commands: &'static [Command],
+    dialects: &'static [&'static str],
+    foreign: bool,
+}
+
+/// One pattern of a rule, without its expression, so that many fit into a cache line. Units stand
+/// in the order of their rules, the heaviest first.
+struct Unit {
+    rule: u16,
+    /// Where its groups of anchors beside the one that led here stand in [`FURTHER`]; each must
+    /// have a member in the text.
+    further: u16,
+    /// Looks at the replaced pieces instead of the words.
+    pieces: bool,
+}
+
+#[cfg(test)]
+struct Examples {
+    matches: &'static [&'static str],
+    not: &'static [&'static str],
+}
+
+/// What else is known about the text; scopes of rules ask for it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Setting<'a> {
+    pub(super) host: Option<&'a str>,
+    pub(super) reply: Option<u16>,
+    pub(super) command: Option<Command>,
+    pub(super) dialect: Option<&'a str>,
+    /// The reporting server itself speaks, about an address that is not its own.
+    pub(super) foreign: bool,
+}
+
+static COMPILED: [OnceLock<Option<Regex>>; UNITS.len()] = [const { OnceLock::new() }; UNITS.len()];
+static FORBIDDING: [OnceLock<Option<Regex>>; RULES.len()] =
+    [const { OnceLock::new() }; RULES.len()];
+
+/// A set of small numbers.
+struct Bits<const N: usize>([u64; N]);
+
+impl<const N: usize> Bits<N> {
+    /// Puts a number in; true when it was not there.
+    fn insert(&mut self, number: usize) -> bool {
+        let bit = 1 << (number % 64);
+        let Some(block) = self.0.get_mut(number / 64) else {
+            return false;
+        };
+        let new = *block & bit == 0;
+        *block |= bit;
+        new
+    }
+
+    fn contains(&self, number: usize) -> bool {
+        self.0
+            .get(number / 64)
+            .is_some_and(|block| block >> (number % 64) & 1 == 1)
+    }
+}
+
+/// The anchors of a text.
+struct Met {
+    anchors: Bits<{ ANCHORS.len().div_ceil(64) }>,
+    /// The units of whose first group one was met.
+    units: Bits<{ UNITS.len().div_ceil(64) }>,
+}
+
+impl Met {
+    #[inline]
+    fn of(text: &Folded) -> Self {
+        let mut met = Self {
+            anchors: Bits([0; _]),
+            units: Bits([0; _]),
+        };
+        ANCHORS.each(text.all(), |anchor, _, _| {
+            if met.anchors.insert(anchor) {
+                let range = STARTS.get(anchor).zip(STARTS.get(anchor + 1));
+                let units = range.and_then(|(&from, &to)| POSTINGS.get(from.into()..to.into()));
+                for &unit in units.unwrap_or_default() {
+                    met.units.insert(unit.into());
+                }
+            }
+        });
+        met
+    }
+}
+
+/// The heaviest rule that the text matches.
+pub(super) fn first(text: &Folded, setting: &Setting<'_>) -> Option<&'static Rule> {
+    let met = Met::of(text);
+    for (number, &block) in met.units.0.iter().enumerate() {
+        let mut left = block;
+        while left != 0 {
+            let index = number * 64 + left.trailing_zeros() as usize;
+            left &= left - 1;
+            let unit = UNITS.get(index)?;
+            if possible(unit, &met.anchors)
+                && let Some(rule) = matching(index, text, setting)
+            {
+                return Some(rule);
+            }
+        }
+    }
+    None
+}
+
+/// True when each further group of anchors has a member among those that were met.
+fn possible<const N: usize>(unit: &Unit, met: &Bits<N>) -> bool {
+    let mut rest = FURTHER.get(usize::from(unit.further)..).unwrap_or_default();
+    let Some((&groups, tail)) = rest.split_first() else {
+        return false;
+    };
+    rest = tail;
+    (0..groups).all(|_| {
+        let group = rest
+            .split_first()
+            .and_then(|(&size, tail)| tail.split_at_checked(size.into()));
+        let Some((group, tail)) = group else {
+            return false;
+        };
+        rest = tail;
+        group.iter().any(|&id| met.contains(id.into()))
+    })
+}
+
+fn matching(number: usize, text: &Folded, setting: &Setting<'_>) -> Option<&'static Rule> {
+    let unit = UNITS.get(number)?;
+    let rule = RULES.get(usize::from(unit.rule))?;
+    if !rule.fits(setting) {
+        return None;
+    }
+    let regex = COMPILED
+        .get(number)?
+        .get_or_init(|| compile(PATTERNS.get(number)?))
+        .as_ref()?;
+    let half = if unit.pieces {
+        text.pieces()
+    } else {
+        text.words()
+    };
+    if !regex.is_match(half) {
+        return None;
+    }
+    if !rule.unless.is_empty() {
+        let forbidding = FORBIDDING.get(usize::from(unit.rule))?;
+        if forbidding
+            .get_or_init(|| compile(rule.unless))
+            .as_ref()?
+            .is_match(text.words())
+        {
+            return None;
+        }
+    }
+    Some(rule)
+}
+
+/// `None` cannot happen: the build script has parsed every pattern.
+///
+/// The anchors have done what a prefilter would do, a match is a yes or no, and most processes
+/// judge one text: everything that costs at the first use is left out.
+fn compile(pattern: &str) -> Option<Regex> {
+    let config = Regex::config()
+        .utf8_empty(false)
+        .auto_prefilter(false)
+        .dfa(false)
+        .which_captures(WhichCaptures::None)
+        .onepass(false);
+    Regex::builder()
+        .configure(config)
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .build(pattern)
+        .ok()
+}
+
+impl Rule {
+    fn fits(&self, setting: &Setting<'_>) -> bool {
+        let host = || {
+            setting.host.is_some_and(|host| {
+                let host = host.trim_end_matches('.');
+                self.hosts.iter().any(|end| {
+                    host.len() >= end.len()
+                        && host
+                            .as_bytes()
+                            .get(host.len() - end.len()..)
+                            .is_some_and(|tail| tail.eq_ignore_ascii_case(end.as_bytes()))
+                })
+            })
+        };
+        let reply = || {
+            setting.reply.is_some_and(|code| {
+                self.replies
+                    .iter()
+                    .any(|&want| want == code || want == code / 100)
+            })
+        };
+        let command = || setting.command.is_some_and(|c| self.commands.contains(&c));
+        let dialect = || setting.dialect.is_some_and(|d| self.dialects.contains(&d));
+        (self.hosts.is_empty() || host())
+            && (self.replies.is_empty() || reply())
+            && (self.commands.is_empty() || command())
+            && (self.dialects.is_empty() || dialect())
+            && (!self.foreign || setting.foreign)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fold::fold;
+    use super::*;
+
+    /// A setting in which the rule's own scope holds.
+    fn at_home(rule: &Rule) -> Setting<'static> {
+        Setting {
+            host: rule.hosts.first().copied(),
+            reply: rule
+                .replies
+                .first()
+                .map(|&r| if r < 10 { r * 100 + 50 } else { r }),
+            command: rule.commands.first().copied(),
+            dialect: rule.dialects.first().copied(),
+            foreign: rule.foreign,
+        }
+    }
+
+    #[test]
+    fn every_rule_reads_its_own_examples_and_no_heavier_rule_of_another_cause_takes_them() {
+        let mut bad = Vec::new();
+        for (rule, examples) in RULES.iter().zip(EXAMPLES) {
+            for text in examples.matches {
+                match first(&fold(text), &at_home(rule)) {
+                    Some(found) if found.cause == rule.cause => {}
+                    other => bad.push(format!(
+                        "{}: {text:?} -> {:?}",
+                        rule.id,
+                        other.map(|r| r.id)
+                    )),
+                }
+            }
+            for text in examples.not {
+                if let Some(found) = first(&fold(text), &at_home(rule))
+                    && found.id == rule.id
+                {
+                    bad.push(format!("{}: must not read {text:?}", rule.id));
+                }
+            }
+        }
+        assert!(bad.is_empty(), "{} bad:\n{}", bad.len(), bad.join("\n"));
+    }
+
+    /// The anchors come from the expressions by many steps (`src/core/build/anchors.rs`); one that is not in
+    /// every match would hide a rule.
+    #[test]
+    fn a_pattern_that_matches_is_reached_by_its_anchors() {
+        let mut matches = 0;
+        for (number, (unit, pattern)) in UNITS.iter().zip(PATTERNS).enumerate() {
+            let regex = compile(pattern).unwrap();
+            for text in EXAMPLES[usize::from(unit.rule)].matches {
+                let text = fold(text);
+                let half = [text.words(), text.pieces()][usize::from(unit.pieces)];
+                if regex.is_match(half) {
+                    let met = Met::of(&text);
+                    let reached = met.units.contains(number) && possible(unit, &met.anchors);
+                    assert!(reached, "{pattern} in {:?}", String::from_utf8_lossy(half));
+                    matches += 1;
+                }
+            }
+        }
+        assert!(matches > RULES.len(), "{matches}");
+    }
+
+    #[test]
+    fn what_forbids_a_rule_compiles() {
+        for rule in RULES {
+            assert!(compile(rule.unless).is_some(), "{}", rule.id);
+        }
+    }
+}

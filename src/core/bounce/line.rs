@@ -1,0 +1,201 @@
+//! One line that is no mail: an SMTP reply, or a fragment of a log with one in it.
+
+use crate::bounce::cause::Cause;
+use crate::bounce::explain::{Around, judge_statement};
+use crate::bounce::explanation::{Action, Confidence, Explanation, Form, Remote, Report};
+use crate::bounce::notice::{Quote, Statement, Voice};
+use crate::bounce::reply;
+
+/// Longer lines are no replies; what is behind this is not looked at.
+const MAX_LINE: usize = 8 << 10;
+
+/// Explains one SMTP reply or a fragment of a log. Evidence is in line 1.
+///
+/// ```
+/// let what = mailtrace_core::bounce::explain_line("550 5.1.1 <bob@example.net>: no such user here");
+/// assert_eq!(what.recipients[0].cause.id(), "user-unknown");
+/// ```
+pub fn explain_line(line: &str) -> Explanation {
+    let unfolded = reply::unfolded(line);
+    let line = unfolded.as_deref().unwrap_or(line).trim();
+    let line = line
+        .get(..line.floor_char_boundary(MAX_LINE))
+        .unwrap_or(line);
+    let said = reply::find(line);
+    let logged = reply::logged(line);
+    let class = said
+        .code
+        .map(|code| code / 100)
+        .or(said.enhanced.map(|code| code.class.into()));
+    let action = logged.action.or(match class {
+        Some(2) => Some(Action::Delivered),
+        Some(4) => Some(Action::Delayed),
+        Some(5) => Some(Action::Failed),
+        _ => None,
+    });
+    let report = match action {
+        Some(Action::Delivered) => Report::Delivered,
+        Some(Action::Delayed) => Report::Delayed,
+        Some(_) => Report::Failed,
+        // Without a number or a log's word the cause tells whether it is final.
+        None => Report::None,
+    };
+    let statement = Statement {
+        address: logged.recipient.or(said.recipient).map(str::to_owned),
+        action,
+        remote: Remote {
+            host: logged.host.or(said.host).map(str::to_owned),
+            ip: logged.ip.or(said.ip),
+        },
+        status: logged.status,
+        command: said.command,
+        expired: logged.expired,
+        quotes: vec![Quote {
+            text: logged.words.to_owned(),
+            line: Some(1),
+            voice: if said.code.is_some() {
+                Voice::Remote
+            } else {
+                Voice::Local
+            },
+        }],
+        ..Statement::default()
+    };
+    let recipient = judge_statement(
+        statement,
+        &Around {
+            report,
+            ..Around::default()
+        },
+    );
+    // Words that say nothing, and no number either: whatever it is, it is no reply.
+    let nothing = recipient.cause == Cause::Unknown && recipient.confidence == Confidence::Low;
+    if nothing && class.is_none() && action.is_none() {
+        return Explanation {
+            instead: Some("a line without an SMTP reply".to_owned()),
+            ..Explanation::default()
+        };
+    }
+    let report = match (recipient.cause, report) {
+        (Cause::ChallengeResponse, _) => Report::Challenge,
+        (Cause::Delivered, Report::None) => Report::Delivered,
+        (_, Report::None) if recipient.permanent == Some(false) => Report::Delayed,
+        (_, Report::None) => Report::Failed,
+        (_, told) => told,
+    };
+    Explanation {
+        report,
+        form: vec![Form::ReplyLine],
+        recipients: vec![recipient],
+        ..Explanation::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(line: &str) -> (&'static str, Option<bool>) {
+        let what = explain_line(line);
+        what.recipients
+            .first()
+            .map_or(("none", None), |one| (one.cause.id(), one.permanent))
+    }
+
+    #[test]
+    fn a_bare_reply_is_judged_like_one_in_a_notice() {
+        assert_eq!(
+            cause("550 5.1.1 <bob@example.net>: no such user"),
+            ("user-unknown", Some(true))
+        );
+        assert_eq!(cause("452 4.2.2 Mailbox full"), ("over-quota", Some(false)));
+        assert_eq!(
+            explain_line("250 2.0.0 Ok: queued as 1").report,
+            Report::Delivered
+        );
+    }
+
+    #[test]
+    fn a_log_line_tells_what_became_of_it() {
+        let line = "Mar  5 10:00:00 mx postfix/smtp[99]: 3F2A: to=<bob@example.net>, \
+                    relay=mx.example.net[192.0.2.1]:25, delay=3, dsn=5.1.1, status=bounced (host \
+                    mx.example.net[192.0.2.1] said: 550 5.1.1 <bob@example.net>: Recipient address \
+                    rejected: User unknown (in reply to RCPT TO command))";
+        let what = explain_line(line);
+        let one = &what.recipients[0];
+        assert_eq!(
+            (what.report, one.cause),
+            (Report::Failed, Cause::UserUnknown)
+        );
+        assert_eq!(one.address.as_deref(), Some("bob@example.net"));
+        assert_eq!(one.reply_code, Some(550));
+    }
+
+    #[test]
+    fn qmail_writes_its_log_without_blanks() {
+        let line = "@4000 delivery 17: deferral: Connected_to_192.0.2.5_but_greeting_failed./Remote_host_said:_421_4.7.0_too_busy,_see_http://a.example/x/";
+        let what = explain_line(line);
+        let one = &what.recipients[0];
+        assert_eq!((what.report, one.reply_code), (Report::Delayed, Some(421)));
+        let said = one.diagnostic.as_deref().unwrap();
+        assert!(
+            said.contains("said: 421 4.7.0 too busy, see http://a.example/x"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn the_number_of_a_process_is_no_reply() {
+        let what = explain_line(
+            "Nov  3 09:30:08 relay sm-mta[559]: 5A: to=<a@b.example>, stat=User unknown",
+        );
+        assert_eq!(what.recipients[0].reply_code, None);
+        assert_eq!(what.recipients[0].cause, Cause::UserUnknown);
+    }
+
+    #[test]
+    fn a_request_to_confirm_is_a_challenge() {
+        let what = explain_line(
+            "550 5.7.1 Please confirm that you are a real person at https://c.example/1",
+        );
+        assert_eq!(what.report, Report::Challenge);
+        assert_eq!(what.recipients[0].cause, Cause::ChallengeResponse);
+    }
+
+    #[test]
+    fn without_a_number_the_cause_tells_whether_it_is_final() {
+        let what = explain_line("connect to mx.example.com[192.0.2.9]:25: Connection refused");
+        assert_eq!(what.report, Report::Delayed);
+        assert_eq!(what.recipients[0].permanent, Some(false));
+        assert_eq!(
+            cause("Domain example.com does not accept mail (nullMX)"),
+            ("no-mail-service", Some(true))
+        );
+    }
+
+    #[test]
+    fn the_new_address_is_not_the_recipient() {
+        let what = explain_line("551 5.1.6 User not local; please try <jane@elsewhere.example>");
+        assert_eq!(what.recipients[0].address, None);
+        let what = explain_line("551 <bob@here.example> has moved to <jane@elsewhere.example>");
+        assert_eq!(
+            what.recipients[0].address.as_deref(),
+            Some("bob@here.example")
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_no_reply_is_none() {
+        for line in ["", "hello world", "2024-01-01 12:00:00 server started"] {
+            let what = explain_line(line);
+            assert_eq!(what.report, Report::None, "{line}");
+            assert!(what.instead.is_some());
+        }
+    }
+
+    #[test]
+    fn a_line_of_any_length_is_cut_not_refused() {
+        let long = format!("550 5.1.1 user unknown {}", "é".repeat(100_000));
+        assert_eq!(cause(&long).0, "user-unknown");
+    }
+}
