@@ -24,7 +24,7 @@ fn then() -> DateTime<Utc> {
 
 /// One who signs for `x.test`, and the body that [`signed`] has.
 pub(crate) fn signer() -> (sign::Signer, &'static str) {
-    const KEY: &str = include_str!("../../../testdata/signed/signing-ed25519.pem");
+    const KEY: &str = include_str!("../../../../testdata/signed/signing-ed25519.pem");
     let signer = sign::Signer::from_pem(KEY, "x.test", "s1").unwrap();
     (signer, "text of the message\r\n")
 }
