@@ -32,7 +32,7 @@ pub fn explain(input: &[u8]) -> Vec<Explanation> {
 pub fn explain_layer(outermost: &Layer<'_>) -> Vec<Explanation> {
     let mut found = Vec::new();
     let mut budget = MAX_LAYERS;
-    walk(outermost, 0, &mut budget, &mut found);
+    walk(outermost, 0, false, &mut budget, &mut found);
     if found.is_empty() {
         found.push(Explanation {
             instead: Some(notice::instead(outermost)),
@@ -44,13 +44,19 @@ pub fn explain_layer(outermost: &Layer<'_>) -> Vec<Explanation> {
 }
 
 /// Looks for notices from `layer` down; the first on each way counts, so that the original
-/// inside a notice is never taken for a second one.
-fn walk(layer: &Layer<'_>, depth: usize, budget: &mut usize, found: &mut Vec<Explanation>) {
+/// inside a notice is never taken for a second one. `talk`: it is quoted where people talk.
+fn walk(
+    layer: &Layer<'_>,
+    depth: usize,
+    talk: bool,
+    budget: &mut usize,
+    found: &mut Vec<Explanation>,
+) {
     if *budget == 0 || found.len() >= MAX_NOTICES {
         return;
     }
     *budget -= 1;
-    if let Some(notice) = notice::read(layer) {
+    if let Some(notice) = notice::read(layer, talk) {
         let explanation = judge_notice(notice, &layer.wraps);
         // The same notice is often there twice: as text and as HTML, inline and attached.
         if !found.iter().any(|other| is_same(other, &explanation)) {
@@ -59,8 +65,14 @@ fn walk(layer: &Layer<'_>, depth: usize, budget: &mut usize, found: &mut Vec<Exp
         return;
     }
     if depth < MAX_DEPTH {
-        for inner in layer.inner() {
-            walk(&inner, depth + 1, budget, found);
+        let inner = layer.inner();
+        if inner.is_empty() || notice::is_statistics(layer) {
+            return;
+        }
+        let talk = talk || notice::is_talk(layer);
+        for inner in inner {
+            let apart = inner.wraps.last() == Some(&Wrap::Attached);
+            walk(&inner, depth + 1, talk && !apart, budget, found);
         }
     }
 }

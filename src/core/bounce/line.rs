@@ -23,10 +23,11 @@ pub fn explain_line(line: &str) -> Explanation {
         .unwrap_or(line);
     let said = reply::find(line);
     let logged = reply::logged(line);
+    // Of two that contradict each other the one with more digits was chosen with more care.
     let class = said
-        .code
-        .map(|code| code / 100)
-        .or(said.enhanced.map(|code| code.class.into()));
+        .enhanced
+        .map(|code| code.class.into())
+        .or(said.code.map(|code| code / 100));
     let action = logged.action.or(match class {
         Some(2) => Some(Action::Delivered),
         Some(4) => Some(Action::Delayed),

@@ -113,6 +113,12 @@ pub fn find(text: &str) -> Reply<'_> {
     }
 }
 
+/// True for a text that begins with the code of a refusal: `550 no`, `452-4.2.2 full`.
+pub(crate) fn starts_refusal(text: &str) -> bool {
+    let code = digits(text.as_bytes(), 0).filter(|code| *code >= 400);
+    code.is_some() && matches!(text.as_bytes().get(3), Some(b' ' | b'-' | b':'))
+}
+
 fn cut(text: &str) -> &str {
     let mut end = text.len().min(LIMIT);
     while !text.is_char_boundary(end) {
@@ -201,10 +207,11 @@ fn weigh(bytes: &[u8], at: usize) -> i32 {
 }
 
 /// The enhanced code of a reply: right behind its code, else the first one in its words that
-/// agrees with the class of the reply.
+/// agrees with the class of the reply. Some servers contradict themselves: `550 4.7.1`.
 fn enhanced(said: &[u8], code: Option<u16>) -> Option<EnhancedCode> {
     let mut wrapper = None;
     let mut at = 0;
+    let contrary = code.and_then(|_| beside(said));
     while let Some(next) = said.get(at..)?.iter().position(u8::is_ascii_digit) {
         let before = (at + next)
             .checked_sub(1)
@@ -229,7 +236,18 @@ fn enhanced(said: &[u8], code: Option<u16>) -> Option<EnhancedCode> {
             at += 1;
         }
     }
-    wrapper
+    wrapper.or(contrary)
+}
+
+/// The code right behind the reply code, whatever its class.
+fn beside(said: &[u8]) -> Option<EnhancedCode> {
+    let (sign, rest) = said.get(3..)?.split_first()?;
+    let rest = rest.strip_prefix(b"#").unwrap_or(rest);
+    let (found, len) = EnhancedCode::parse_prefix(rest)?;
+    let ends = rest.get(len).is_none_or(|b| !b.is_ascii_alphanumeric());
+    // "550 4.4.7": that time was over says nothing that the 550 does not.
+    let tells = matches!(found.class, 4 | 5) && (found.subject, found.detail) != (4, 7);
+    (matches!(sign, b' ' | b'-') && tells && ends).then_some(found)
 }
 
 #[cfg(test)]

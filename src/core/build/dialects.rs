@@ -10,7 +10,7 @@ use crate::{emit, literals};
 mod names;
 
 /// The roles of phrases in the body, in the order of their bits; the label lists are apart.
-const ROLES: [&str; 17] = [
+const ROLES: [&str; 18] = [
     "cut",
     "delay",
     "final",
@@ -28,9 +28,10 @@ const ROLES: [&str; 17] = [
     "arrived",
     "until",
     "left",
+    "statistics",
 ];
 /// The roles of phrases in the subject.
-const SUBJECT_ROLES: [&str; 7] = [
+const SUBJECT_ROLES: [&str; 8] = [
     "failed",
     "delayed",
     "delivered",
@@ -38,6 +39,7 @@ const SUBJECT_ROLES: [&str; 7] = [
     "challenge",
     "complaint",
     "answer",
+    "digest",
 ];
 
 #[derive(serde::Deserialize)]

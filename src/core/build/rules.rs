@@ -203,11 +203,18 @@ fn expand(pattern: &str, words: &BTreeMap<String, String>, depth: usize) -> Resu
     Ok(out)
 }
 
-/// Accents off, as in the texts.
+/// Accents off, as in the texts. Germans without umlauts on their keyboard write "ue", so that a
+/// rule with "ü" reads both.
 fn plain(pattern: &str) -> String {
     let mut out = String::new();
     for c in pattern.chars() {
-        match plain::letters(c) {
+        let both = match c {
+            'ä' => Some("(?:a|ae)"),
+            'ö' => Some("(?:o|oe)"),
+            'ü' => Some("(?:u|ue)"),
+            _ => None,
+        };
+        match both.or_else(|| plain::letters(c)) {
             Some(letters) => out.push_str(letters),
             None => out.push(c),
         }

@@ -367,8 +367,11 @@ mod tests {
 
     #[test]
     fn a_misread_list_is_not_the_senders_to_mend() {
-        for mistaken in [Mistake::QueryRefused, Mistake::DeadList] {
-            let mut recipient = known(Cause::Dnsbl);
+        for (cause, mistaken) in [
+            (Cause::ServerError, Mistake::QueryRefused),
+            (Cause::Dnsbl, Mistake::DeadList),
+        ] {
+            let mut recipient = known(cause);
             recipient.dnsbl.as_mut().unwrap().mistaken = Some(mistaken);
             let advice = advise(&recipient, Audience::Both);
             assert_eq!(advice.who, Who::RecipientAdmin);

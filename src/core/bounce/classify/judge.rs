@@ -3,10 +3,10 @@
 use super::codes::{self, Trust};
 use super::fold::fold;
 use super::listing;
-use super::rules::{self, CERTAIN, Rule, SPECIFIC, Setting};
+use super::rules::{self, CERTAIN, Rule, SPECIFIC, Setting, TELLING};
 use super::{Case, Deciding, Judgement};
 use crate::bounce::cause::Cause;
-use crate::bounce::explanation::{Action, Command, Confidence, Listing, StatusFrom};
+use crate::bounce::explanation::{Action, Command, Confidence, Listing, Mistake, StatusFrom};
 use crate::bounce::reply::Place;
 use crate::message::status::EnhancedCode;
 
@@ -24,7 +24,12 @@ const MANY_HOPS: u32 = 25;
 pub fn judge(case: &Case<'_>) -> Judgement {
     let facts = Facts::of(case);
     let (cause, confidence, decided_by) = facts.cause(case);
-    let cause = facts.passing(cause);
+    let listing = facts.listing(case, cause, decided_by);
+    let cause = match &listing {
+        // Nobody is listed: the receiver took a list's refusal to answer for a listing.
+        Some(found) if found.mistaken == Some(Mistake::QueryRefused) => Cause::ServerError,
+        _ => facts.passing(cause),
+    };
     let permanent = facts.permanent(case, cause);
     let status = match (facts.reply.enhanced, case.status) {
         // X.0.0 in a reply says nothing; the Status field may.
@@ -44,7 +49,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
         status,
         reply_code: facts.reply.code,
         command: facts.command,
-        listing: facts.listing(case, cause, decided_by),
+        listing,
         decided_by,
     }
 }
@@ -107,14 +112,18 @@ impl<'a> Facts<'a> {
         if let Some(Action::Delivered | Action::Relayed | Action::Expanded) = case.action {
             return (Cause::Delivered, Confidence::High, None);
         }
-        if let Some(&(text, rule)) = self.read.iter().find(|(_, r)| r.weight >= SPECIFIC) {
+        let in_reply = self.reply.enhanced.and_then(codes::enhanced);
+        let least = match in_reply {
+            Some((_, Trust::Sure)) => TELLING,
+            _ => SPECIFIC,
+        };
+        if let Some(&(text, rule)) = self.read.iter().find(|(_, r)| r.weight >= least) {
             let deciding = Deciding {
                 text,
                 rule: rule.id,
             };
             return (rule.cause, self.confidence(case, rule), Some(deciding));
         }
-        let in_reply = self.reply.enhanced.and_then(codes::enhanced);
         let in_report = case.status.and_then(codes::enhanced);
         let generic = self
             .read
@@ -229,7 +238,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The listing, from the text that told of it.
+    /// The listing, from the text that told of it, or what was mistaken for one.
     fn listing(
         &self,
         case: &Case<'_>,
@@ -239,13 +248,14 @@ impl<'a> Facts<'a> {
         let &(_, text) = case
             .texts
             .get(decided_by?.text)
-            .filter(|_| cause == Cause::Dnsbl)?;
+            .filter(|_| matches!(cause, Cause::Dnsbl | Cause::ServerError))?;
         let said = Place::of(text).said();
         let mut found = listing::read(said, &fold(said));
         if found.zone.is_none() && found.list.is_none() && said.len() < text.len() {
             found = listing::read(text, &fold(text));
         }
-        Some(found)
+        let told = cause == Cause::Dnsbl || found.mistaken == Some(Mistake::QueryRefused);
+        told.then_some(found)
     }
 
     /// High when the server says so itself: a provider's own code, or words and number agree.

@@ -188,7 +188,7 @@ fn domain(text: &str, folded: &Folded, zone: Option<&str>) -> Option<String> {
 
 /// A receiver that takes a refused query or a dead list for a listing has to mend its own setup.
 fn mistake(text: &str, list: Option<&List>) -> Option<Mistake> {
-    const REFUSED: [&str; 7] = [
+    const REFUSED: [&str; 9] = [
         "127.255.255.",
         "open resolver",
         "query refused",
@@ -196,6 +196,8 @@ fn mistake(text: &str, list: Option<&List>) -> Option<Mistake> {
         "refused.shtml",
         "spamhaus.org/returnc",
         "public resolver",
+        "Query rate limit",
+        "query rate limit",
     ];
     if REFUSED
         .iter()

@@ -19,6 +19,9 @@ include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
 /// Below this weight a rule reads words that servers use for anything ("rejected", "unavailable").
 pub(super) const SPECIFIC: u8 = 30;
+/// Below this weight a rule reads words that stand in many a reply ("try again later"), so that a
+/// code which nobody writes by accident says more.
+pub(super) const TELLING: u8 = 40;
 /// Below this weight a rule only tells that time went by ("expired", "still trying").
 pub(super) const GENERIC: u8 = 10;
 /// From this weight on a rule reads a provider's own code or unmistakable words.

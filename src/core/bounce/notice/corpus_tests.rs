@@ -40,7 +40,7 @@ fn crlf(bytes: &[u8]) -> Vec<u8> {
 
 /// The first notices on the ways down, as `explain` looks for them.
 fn notices(layer: &Layer<'_>, depth: usize, found: &mut Vec<Notice>) {
-    if let Some(notice) = read(layer) {
+    if let Some(notice) = read(layer, false) {
         found.push(notice);
     } else if depth < 10 {
         for inner in layer.inner() {
@@ -211,7 +211,7 @@ fn the_sample_of_every_dialect_is_read() {
     for (id, sample, says) in tables::SAMPLES {
         let lf = sample.trim_start().as_bytes().to_vec();
         for bytes in [crlf(&lf), lf] {
-            let Some(notice) = read(&open(&bytes)) else {
+            let Some(notice) = read(&open(&bytes), false) else {
                 wrong.push(format!("{id}: no notice"));
                 continue;
             };
@@ -257,7 +257,7 @@ fn show_a_file() {
             let text: String = block.text().chars().take(300).collect();
             println!("{pad} | {:?} {text:?}", block.kind);
         }
-        println!("{pad} = {:#?}", read(layer));
+        println!("{pad} = {:#?}", read(layer, false));
         if depth < 5 {
             for inner in layer.inner() {
                 show(&inner, depth + 1);
@@ -288,7 +288,7 @@ fn how_fast() {
             for mail in &mails {
                 let layer = open(std::hint::black_box(mail));
                 if reads {
-                    std::hint::black_box(read(&layer));
+                    std::hint::black_box(read(&layer, false));
                 }
             }
         }

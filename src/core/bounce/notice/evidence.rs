@@ -67,8 +67,15 @@ impl Evidence {
                 Meaning::AutoReply => all.auto_reply |= !starts(body, "no"),
             }
         }
+        // Many mails of a list in one are sent under the name of its manager.
+        all.daemon &= !(all.list && all.subject & marks::S_DIGEST != 0);
         all.auto_reply |= all.subject & marks::S_AUTO != 0 && all.subject & marks::S_FAILED == 0;
         all
+    }
+
+    /// People talk here: what they quote is what they talk about.
+    pub(super) const fn is_talk(&self) -> bool {
+        self.list && !self.daemon
     }
 
     /// Nothing in the header speaks of a machine.
@@ -161,6 +168,13 @@ pub(super) fn is_notice(evidence: &Evidence, prose: &Prose, dialect: u16) -> boo
         return dialect >= 4 && found && speaks || evidence.weight() >= 3 && body >= 4;
     }
     (body >= 1 || evidence.failed_recipients) && evidence.weight() + body >= 6
+}
+
+/// The words of a notice that hold without any header: its program's own phrases, a recipient
+/// with a reply or a reason, and that something failed or is late.
+pub(super) fn is_whole(prose: &Prose, dialect: u16) -> bool {
+    let speaks = prose.roles & (FINAL | DELAY | DELIVERED | EXPIRED) != 0;
+    dialect >= 4 && prose.shaped && speaks
 }
 
 /// List managers answer under the name of the list.

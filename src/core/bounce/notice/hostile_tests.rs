@@ -25,7 +25,7 @@ const HEAD: &str =
 fn read_in_time(name: &str, text: &str) -> usize {
     let start = Instant::now();
     let layer = open(text.as_bytes());
-    let count = read(&layer).map_or(0, |notice| notice.statements.len());
+    let count = read(&layer, false).map_or(0, |notice| notice.statements.len());
     assert!(!instead(&layer).is_empty());
     assert!(start.elapsed() < LIMIT, "{name}: {:?}", start.elapsed());
     count
@@ -122,7 +122,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let layer = open(&bytes);
-        read(&layer);
+        read(&layer, false);
         instead(&layer);
     }
 
@@ -132,7 +132,7 @@ proptest! {
     ) {
         let text = parts.concat();
         let layer = open(text.as_bytes());
-        for statement in read(&layer).into_iter().flat_map(|notice| notice.statements) {
+        for statement in read(&layer, false).into_iter().flat_map(|notice| notice.statements) {
             for quote in statement.quotes {
                 prop_assert!(quote.line.is_some_and(|line| line >= 1), "{quote:?} in {text:?}");
             }

@@ -8,7 +8,7 @@ use crate::message::layer::{Field, Head};
 pub(super) use super::tables::{
     ARRIVED, AUTHOR, BEFORE, CHALLENGE, COMPLAINT, CUT, DELAY, DELIVERED, EXPANDED, EXPIRED, FAIL,
     FINAL, INSTRUCT, LEFT, RELAYED, S_ANSWER, S_AUTO, S_CHALLENGE, S_COMPLAINT, S_DELAYED,
-    S_DELIVERED, S_FAILED, UNTIL, VACATION,
+    S_DELIVERED, S_DIGEST, S_FAILED, STATISTICS, UNTIL, VACATION,
 };
 use super::tables::{
     BODY, BODY_MEANS, DIALECTS, FROM, FROM_MEANS, HEAD_NAMES, HEAD_SLOTS, HEAD_TEXTS, HEADS,
@@ -48,12 +48,15 @@ impl Marks {
         let mut hits = Vec::with_capacity(32);
         BODY.each(text.as_bytes(), |id, at, end| {
             if hits.len() < MAX_HITS
-                && let Some((roles, _)) = BODY_MEANS.get(id)
+                && let Some(&(roles, _)) = BODY_MEANS.get(id)
             {
                 hits.push(Hit {
                     at,
                     end,
-                    roles: *roles,
+                    roles: match roles & GOOD != 0 && is_denied(text, at) {
+                        true => roles & !GOOD | FINAL,
+                        false => roles,
+                    },
                     id: u16::try_from(id).unwrap_or(u16::MAX),
                 });
             }
@@ -103,6 +106,26 @@ pub(super) fn roles_of(text: &str) -> u32 {
         roles |= BODY_MEANS.get(id).map_or(0, |(means, _)| *means);
     });
     roles
+}
+
+/// Roles of good news.
+const GOOD: u32 = DELIVERED | RELAYED | EXPANDED;
+
+/// True when a "not" stands in front: "has not been successfully delivered".
+fn is_denied(text: &str, at: usize) -> bool {
+    /// What may stand between: "not yet been ", "nicht erfolgreich ".
+    const NEAR: usize = 16;
+    const NOT: [&str; 12] = [
+        "not ", "n't ", "n’t ", "never ", "nicht ", " pas ", " no ", " non ", " não ", " niet ",
+        " nie ", " не ",
+    ];
+    let mut from = at.saturating_sub(NEAR);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    let near = text.get(from..at).unwrap_or_default();
+    let near = near.rsplit(['.', '\n', '\r']).next().unwrap_or_default();
+    NOT.iter().any(|word| super::page::contains(near, word))
 }
 
 /// What the Subject says: the sum of its roles.

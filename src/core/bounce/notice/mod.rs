@@ -23,6 +23,7 @@ mod names;
 mod original;
 mod page;
 mod passage;
+mod pasted;
 mod patience;
 mod prose;
 #[cfg(test)]
@@ -38,7 +39,7 @@ mod walk;
 
 pub use instead::instead;
 pub use original::of_mail as original_of_mail;
-pub use read::read;
+pub use read::{is_statistics, is_talk, read};
 
 use chrono::{DateTime, FixedOffset};
 

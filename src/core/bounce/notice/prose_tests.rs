@@ -43,7 +43,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn find(layer: &Layer<'_>, depth: usize) -> Option<Notice> {
-    read(layer).or_else(|| {
+    read(layer, false).or_else(|| {
         (depth < 4)
             .then(|| {
                 layer
@@ -105,7 +105,7 @@ fn two_members_of_one_alias_keep_their_own_words() {
         --b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.com\n\n\
         Final-Recipient: rfc822; ann@one.example\nOriginal-Recipient: rfc822;team@example.com\nAction: failed\nStatus: 5.0.0\n\n\
         Final-Recipient: rfc822; kai@two.example\nOriginal-Recipient: rfc822;team@example.com\nAction: failed\nStatus: 5.1.1\n\n--b--\n";
-    let found = read(&open(notice.as_bytes())).unwrap();
+    let found = read(&open(notice.as_bytes()), false).unwrap();
     let words = |i: usize| {
         let quotes = &found.statements[i].quotes;
         quotes
@@ -135,7 +135,7 @@ fn the_advice_of_our_own_notices_is_not_what_the_server_said() {
              recipients below.\n\n<ann@example.org>\n    The mailbox is full.\n    - Try again \
              in a day.\n    {said}\n        550 frobnication 17\n"
         );
-        let notice = read(&open(text.as_bytes())).unwrap();
+        let notice = read(&open(text.as_bytes()), false).unwrap();
         let quotes = &notice.statements[0].quotes;
         assert_eq!(
             quotes[0].text,

@@ -10,14 +10,30 @@ use super::found::Known;
 use super::marks::{self, Votes};
 use super::page::contains;
 use super::prose::{Machine, Prose};
-use super::{Notice, complaint, merge, original, prose, report, sns};
+use super::{Notice, complaint, merge, original, pasted, prose, report, sns};
 
 /// Reads a layer; `None` when it is no notice, or when one inside of it is the real one: a text
 /// that somebody wrote around a notice, the envelope that a gateway puts around one.
-pub fn read(layer: &Layer<'_>) -> Option<Notice> {
-    accept(layer)
-        .filter(|found| !found.wrapper || !holds_one(layer, found.names_somebody(), 0))
+///
+/// `talk`: the layer stands where people talk about mail ([`is_talk`]); of what is quoted or pasted
+/// there only a whole notice counts.
+pub fn read(layer: &Layer<'_>, talk: bool) -> Option<Notice> {
+    accept(layer, talk)
+        .filter(|found| !found.wrapper || !holds_one(layer, found.names_somebody(), talk, 0))
         .map(|found| found.notice)
+}
+
+/// True for a mail in which people talk: what stands quoted in it is what it is about, and
+/// nothing that came back to somebody.
+pub fn is_talk(layer: &Layer<'_>) -> bool {
+    Evidence::of(layer, &mut Votes::default()).is_talk()
+}
+
+/// True for a mail in which a program counts what happened to many mails.
+pub fn is_statistics(layer: &Layer<'_>) -> bool {
+    let text = |b: &&Block<'_>| matches!(b.kind, BlockKind::Plain | BlockKind::Html);
+    let counts = |b: &Block<'_>| marks::roles_of(b.text()) & marks::STATISTICS != 0;
+    layer.blocks.iter().filter(text).any(counts)
 }
 
 /// What speaks like a notice.
@@ -38,7 +54,7 @@ const MAX_ASKED: usize = 3;
 
 /// True when a layer inside of this one is a notice of its own; `named` says that this one names a
 /// recipient, which a piece of it may have lost.
-fn holds_one(layer: &Layer<'_>, named: bool, depth: usize) -> bool {
+fn holds_one(layer: &Layer<'_>, named: bool, talk: bool, depth: usize) -> bool {
     let whole = |layer: &Layer<'_>| -> usize {
         let text = |b: &Block<'_>| matches!(b.kind, BlockKind::Plain | BlockKind::Html);
         layer
@@ -56,12 +72,12 @@ fn holds_one(layer: &Layer<'_>, named: bool, depth: usize) -> bool {
             return false;
         }
         let own = |found: &Accepted| !bare || !named || found.names_somebody();
-        accept(inner).is_some_and(|found| own(&found))
-            || depth < MAX_ASKED && holds_one(inner, named, depth + 1)
+        accept(inner, talk).is_some_and(|found| own(&found))
+            || depth < MAX_ASKED && holds_one(inner, named, talk, depth + 1)
     })
 }
 
-fn accept(layer: &Layer<'_>) -> Option<Accepted> {
+fn accept(layer: &Layer<'_>, talk: bool) -> Option<Accepted> {
     let mut votes = Votes::default();
     let evidence = Evidence::of(layer, &mut votes);
     if let Some(notice) = complaint::machine(layer, &evidence) {
@@ -102,8 +118,16 @@ fn accept(layer: &Layer<'_>) -> Option<Accepted> {
     if mdn.is_some_and(|block| !rejected(block.text(), &prose)) {
         return None;
     }
+    let bare = matches!(layer.wraps.last(), Some(Wrap::Quoted | Wrap::Pasted));
+    if talk && bare && !evidence::is_whole(&prose, votes.weight()) {
+        return None;
+    }
     let mut form = Form::Dsn;
+    let mut told = false;
     if machine.drafts.is_empty() {
+        if prose.roles & marks::STATISTICS != 0 {
+            return None;
+        }
         form = Form::Transcript;
         let other = complaint::plain(layer, &evidence, &prose);
         if let Some(notice) = other {
@@ -119,11 +143,23 @@ fn accept(layer: &Layer<'_>) -> Option<Accepted> {
         }
         let asked = layer.report_type.as_deref() == Some("delivery-status") || mdn.is_some();
         if !asked && !evidence::is_notice(&evidence, &prose, votes.weight()) {
+            // No notice, but somebody may tell of a failure in the words of servers.
+            let person = evidence.is_person() || evidence.headless;
+            if talk || !person || evidence.list {
+                return None;
+            }
+            machine.drafts = pasted::read(layer, &known);
+            if machine.drafts.is_empty() {
+                return None;
+            }
+            (prose.drafts, prose.paragraphs) = Default::default();
+            told = true;
+        } else if !asked && is_empty_threat(layer, &evidence, &prose, votes.weight()) {
             return None;
         }
     }
     let empty = machine.drafts.is_empty() && !prose.drafts.iter().any(|d| d.address.is_some());
-    let wrapper = empty || evidence.is_person() || evidence.headless && !evidence.daemon;
+    let wrapper = empty || told || evidence.is_person() || evidence.headless && !evidence.daemon;
     let mut original = head
         .as_ref()
         .map(original::read)
@@ -154,6 +190,18 @@ fn accept(layer: &Layer<'_>) -> Option<Accepted> {
         original,
     };
     Some(Accepted { notice, wrapper })
+}
+
+/// "Your mails could not be delivered, click here": the header of a notice, but no recipient, no
+/// returned message, and no sign of a program that writes notices.
+fn is_empty_threat(layer: &Layer<'_>, evidence: &Evidence, prose: &Prose, dialect: u16) -> bool {
+    let names = prose.drafts.iter().any(|d| d.address.is_some());
+    let carries = prose.original.is_some()
+        || [BlockKind::Message, BlockKind::MessageHead]
+            .into_iter()
+            .any(|kind| layer.block(kind).is_some());
+    let made = evidence.null_sender || evidence.auto || evidence.failed_recipients;
+    !(names || carries || made || prose.shaped || evidence.headless || dialect >= 4)
 }
 
 /// An MDN reports a failure only when the mail was deleted or refused unread: Dovecot and Cyrus

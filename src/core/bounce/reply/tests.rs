@@ -55,6 +55,9 @@ fn replies_are_found_in_every_wrapping() {
             "5.1.1",
         ),
         ("421-4.7.28 too fast", 421, "4.7.28"),
+        ("550 4.7.1 too fast", 550, "4.7.1"),
+        ("451 5.7.3 STARTTLS is required", 451, "5.7.3"),
+        ("550 4.1.1 5.1.1 no such user", 550, "5.1.1"),
         ("Mail delivery failed with error 550 no such user", 550, ""),
         ("<x@example.com>: 550", 550, ""),
     ] {

@@ -1,0 +1,231 @@
+//! A mail in which somebody tells of a failure and pasted what a server said: a line of a log, or
+//! one refusal. There is no notice around it, so only what nobody writes by accident counts.
+
+use crate::bounce::explanation::{Action, Remote};
+use crate::bounce::reply;
+use crate::message::layer::{Block, BlockKind, Layer};
+
+use super::draft::{self, Draft, Words};
+use super::found::Known;
+use super::marks::{self, Marks};
+use super::page::{Line, lines, part};
+use super::passage::is_service;
+use super::{Voice, address};
+
+/// Who quotes more refusals than this writes about refusals.
+const MAX_REPLIES: usize = 3;
+
+/// Lines of a log that are read.
+const MAX_LOGGED: usize = 200;
+
+/// Texts longer than this are not looked at: a person pastes a few lines.
+const MAX_TEXT: usize = 256 << 10;
+
+/// The failures that a mail tells of in the words of servers.
+pub(super) fn read(layer: &Layer<'_>, known: &Known) -> Vec<Draft> {
+    let texts = |kind: BlockKind| layer.blocks.iter().filter(move |b| b.kind == kind);
+    let plain = texts(BlockKind::Plain).find_map(|block| text(block, known));
+    plain
+        .or_else(|| texts(BlockKind::Html).find_map(|block| text(block, known)))
+        .unwrap_or_default()
+}
+
+fn text(block: &Block<'_>, known: &Known) -> Option<Vec<Draft>> {
+    let text = block.text();
+    // Nothing was refused without a 4 or a 5, and nobody without an address is told of in a log.
+    if text.len() > MAX_TEXT || memchr::memchr2(b'4', b'5', text.as_bytes()).is_none() {
+        return None;
+    }
+    let mut drafts = Vec::new();
+    let mut replies = Vec::new();
+    for passage in passages(text) {
+        match logged(text, passage) {
+            Some(draft) if drafts.len() < MAX_LOGGED => add(&mut drafts, draft),
+            Some(_) => {}
+            None => replies.extend(refusal(text, passage)),
+        }
+    }
+    if drafts.is_empty() {
+        if replies.len() > MAX_REPLIES {
+            return None;
+        }
+        let only = only_address(text, known);
+        for mut draft in replies {
+            if draft.address.is_none() {
+                draft.address.clone_from(&only);
+            }
+            add(&mut drafts, draft);
+        }
+    }
+    if drafts.is_empty() {
+        return None;
+    }
+    draft::place(&mut drafts, block);
+    Some(drafts)
+}
+
+/// The last word about a recipient counts.
+fn add(drafts: &mut Vec<Draft>, new: Draft) {
+    let same = |d: &&mut Draft| match (&d.address, &new.address) {
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+        (a, b) => a == b && d.words == new.words,
+    };
+    match drafts.iter_mut().find(same) {
+        Some(old) => *old = new,
+        None => drafts.push(new),
+    }
+}
+
+/// The passages of a text, from where to where: a line of a log with what was wrapped off it, or a
+/// paragraph.
+fn passages(text: &str) -> Vec<(usize, usize)> {
+    let mut all: Vec<(usize, usize)> = Vec::new();
+    let mut open = false;
+    for line in lines(text, 0, text.len()) {
+        if line.is_blank() || line.is_rule() {
+            open = false;
+        } else if let (true, false, Some(last)) = (open, begins_log(&line), all.last_mut()) {
+            last.1 = line.end;
+        } else {
+            all.push((line.body_at, line.end));
+            open = true;
+        }
+    }
+    all
+}
+
+/// A time of day near the start, as in every log.
+fn begins_log(line: &Line<'_>) -> bool {
+    /// "2026-11-10T09:12:44.123456+01:00" and "Tue Nov 10 2026 09:12:44" are within.
+    const NEAR: usize = 40;
+    let near = line.body.as_bytes();
+    let near = near.get(..near.len().min(NEAR)).unwrap_or(near);
+    let digit = |b: u8| b.is_ascii_digit();
+    near.windows(8).any(|w| {
+        matches!(w, [a, b, b':', c, d, b':', e, f]
+            if [*a, *b, *c, *d, *e, *f].into_iter().all(digit))
+    })
+}
+
+/// A line of a log that tells of a failure or a delay.
+fn logged(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
+    let words = Words::new(part(text, from, to), from, Voice::Local);
+    let unfolded = reply::unfolded(&words.text);
+    let line = unfolded.as_deref().unwrap_or(&words.text);
+    let found = reply::logged(line);
+    let action = found.action?;
+    if !matches!(action, Action::Failed | Action::Delayed) {
+        return None;
+    }
+    // Of a recipient, or of a delivery that its log numbers.
+    if found.recipient.is_none() && unfolded.is_none() {
+        return None;
+    }
+    let said = reply::find(found.words);
+    Some(Draft {
+        address: found.recipient.or(said.recipient).map(str::to_owned),
+        action: Some(action),
+        status: found.status,
+        remote: Remote {
+            host: found.host.or(said.host).map(str::to_owned),
+            ip: found.ip.or(said.ip),
+        },
+        command: said.command,
+        expired: found.expired,
+        words: vec![Words {
+            text: found.words.to_owned(),
+            voice: voice(said.code),
+            ..words
+        }],
+        ..Draft::default()
+    })
+}
+
+const fn voice(code: Option<u16>) -> Voice {
+    match code {
+        Some(_) => Voice::Remote,
+        None => Voice::Local,
+    }
+}
+
+/// A refusal in a paragraph: a code with an enhanced code behind it, or a line that begins with a
+/// code and tells of a failure.
+fn refusal(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
+    let paragraph = part(text, from, to);
+    let (at, sure) = lines(paragraph, 0, paragraph.len()).find_map(|line| {
+        let lead = line
+            .body
+            .trim_start_matches(['"', '\'', '(', '[', '*', '`', '“', '„', '«', ' ']);
+        let start = line.body_at + (line.body.len() - lead.len());
+        let coded = |at: usize| is_coded(paragraph.as_bytes().get(at..).unwrap_or_default());
+        if reply::starts_refusal(lead) {
+            return Some((start, coded(start)));
+        }
+        let digits = memchr::memchr2_iter(b'4', b'5', line.body.as_bytes());
+        let mut places = digits.map(|at| line.body_at + at);
+        places
+            .find(|&at| opens(paragraph, at) && coded(at))
+            .map(|at| (at, true))
+    })?;
+    let said = part(paragraph, at, paragraph.len());
+    let roles = Marks::scan(said).roles(0, said.len());
+    if !sure && roles & (marks::FAIL | marks::FINAL) == 0 {
+        return None;
+    }
+    let words = Words::new(said, from + at, Voice::Remote);
+    let found = reply::find(&words.text);
+    let action = match found.code? {
+        400..=499 => Action::Delayed,
+        500..=599 => Action::Failed,
+        _ => return None,
+    };
+    Some(Draft {
+        address: found.recipient.map(str::to_owned),
+        action: Some(action),
+        command: found.command,
+        words: vec![words],
+        ..Draft::default()
+    })
+}
+
+/// True where a number may begin a reply in the midst of a line.
+fn opens(text: &str, at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|i| text.as_bytes().get(i));
+    before.is_none_or(|b| {
+        matches!(
+            b,
+            b' ' | b'\t' | b'"' | b'\'' | b'(' | b'[' | b':' | b'>' | b'`'
+        )
+    })
+}
+
+/// `550 5.1.1 `, `421-4.7.28 `.
+fn is_coded(text: &[u8]) -> bool {
+    let [
+        class @ (b'4' | b'5'),
+        b'0'..=b'7',
+        b'0'..=b'9',
+        b' ' | b'-',
+        rest @ ..,
+    ] = text
+    else {
+        return false;
+    };
+    let code = crate::message::status::EnhancedCode::parse_prefix(rest);
+    code.is_some_and(|(code, _)| code.class == class - b'0')
+}
+
+/// The one address that a text names beside those of its writer and its reader.
+fn only_address(text: &str, known: &Known) -> Option<String> {
+    let mut only: Option<&str> = None;
+    for found in address::all(text) {
+        if known.owns(found.text) || is_service(found.text) {
+            continue;
+        }
+        match only {
+            Some(other) if !other.eq_ignore_ascii_case(found.text) => return None,
+            _ => only = Some(found.text),
+        }
+    }
+    only.map(str::to_owned)
+}
