@@ -86,7 +86,7 @@ pub use mailtrace_core::{
     bounce, explain, explain_line, glossary, message, route, scope, severity,
 };
 #[doc(hidden)]
-pub use mailtrace_core::{catalogue, hidden, json, scan, words};
+pub use mailtrace_core::{catalogue, hidden, json, scan, suffix, words};
 #[doc(hidden)]
 pub use mailtrace_tool::{app, cli, config, exit};
 #[doc(inline)]

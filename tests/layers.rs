@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// What anybody may use: the characters that are never shown as they are, the scanner, where an address means something, the scale of findings,
 /// words for the errors of the system.
-const LEAVES: [&str; 5] = ["hidden", "scan", "scope", "severity", "words"];
+const LEAVES: [&str; 6] = ["hidden", "scan", "scope", "severity", "suffix", "words"];
 
 /// Where the rooms are: those that judge, then those that ask and show.
 const HOUSES: [&str; 2] = ["src/core", "src/tool"];

@@ -24,6 +24,8 @@ mod literals;
 mod replies;
 #[path = "build/rules.rs"]
 mod rules;
+#[path = "build/suffixes.rs"]
+mod suffixes;
 
 /// One line per kind of knowledge. An error ends the build and names file and entry.
 fn main() -> Result<(), String> {
@@ -39,6 +41,7 @@ fn main() -> Result<(), String> {
     emit::write("lists.rs", &lists::table()?)?;
     emit::write("reply_marks.rs", &replies::table()?)?;
     emit::write("rules.rs", &rules::table()?)?;
+    emit::write("suffixes.rs", &suffixes::table()?)?;
     emit::write("causes.rs", &causes::tables()?)?;
     Ok(())
 }

@@ -31,6 +31,7 @@ pub mod route;
 pub mod scan;
 pub mod scope;
 pub mod severity;
+pub mod suffix;
 pub mod words;
 
 pub use bounce::{explain, explain_line};

@@ -27,5 +27,5 @@ pub mod smtp;
 // The rooms of the core have the same names here as outside: `crate::bounce`.
 pub use mailtrace_core::{
     bounce, catalogue, explain, explain_line, glossary, hidden, json, message, route, scan, scope,
-    severity, words,
+    severity, suffix, words,
 };

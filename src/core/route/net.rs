@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::scope::Scope;
+use crate::suffix;
 
 /// Where a leg runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,30 +84,14 @@ pub fn is_local_name(name: &str) -> bool {
     .any(|l| l.eq_ignore_ascii_case(name))
 }
 
-/// The domain that somebody registered: two labels, three where a country sells the third
-/// (`example.co.uk`). Nothing for names without a dot.
+/// The domain that somebody registered; the name itself when it is what others register under.
+/// Nothing for addresses and names without a dot.
 pub fn registered(name: &str) -> Option<&str> {
-    const SECOND: [&str; 26] = [
-        "co", "com", "net", "org", "ac", "gov", "edu", "go", "ne", "or", "ad", "gr", "ed", "lg",
-        "mil", "gob", "nom", "ltd", "plc", "sch", "nhs", "me", "gouv", "asso", "govt", "school",
-    ];
     let name = name.trim_end_matches('.');
-    if name.parse::<IpAddr>().is_ok() || name.starts_with('.') {
+    if name.parse::<IpAddr>().is_ok() || name.starts_with('.') || !name.contains('.') {
         return None;
     }
-    let mut dots = memchr::memrchr_iter(b'.', name.as_bytes());
-    let (last, second) = (dots.next()?, dots.next());
-    let Some(second) = second else {
-        return Some(name);
-    };
-    let tld = name.get(last + 1..)?;
-    let label = name.get(second + 1..last)?;
-    let country = tld.len() == 2 && SECOND.iter().any(|s| s.eq_ignore_ascii_case(label));
-    let cut = if country { dots.next() } else { Some(second) };
-    match cut {
-        Some(at) => name.get(at + 1..),
-        None => Some(name),
-    }
+    Some(suffix::registered(name).unwrap_or(name))
 }
 
 /// Whether two names belong to one registered domain, or are one name.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::suffix;
+
 /// The longest name in text form, without the final dot (RFC 1035 §3.1: 255 octets on the wire).
 const LONGEST_NAME: usize = 253;
 /// The longest label (RFC 1035 §3.1).
@@ -143,7 +145,7 @@ impl Name {
     /// The domain that somebody registered (`example.co.uk` for `www.example.co.uk`), by the
     /// public suffix list; the name itself when it is a public suffix.
     pub fn registered(&self) -> Self {
-        psl::domain_str(&self.0).map_or_else(|| self.clone(), |domain| Self(Arc::from(domain)))
+        suffix::registered(&self.0).map_or_else(|| self.clone(), |domain| Self(Arc::from(domain)))
     }
 }
 

@@ -145,12 +145,12 @@ impl Segment {
 
     fn fill(&self, from: u64, to: u64) -> io::Result<()> {
         const BLOCK: usize = 64 << 10;
-        static LINES: [u8; BLOCK] = [b'\n'; BLOCK];
+        let lines = vec![b'\n'; BLOCK];
         let mut at = from;
         while at < to {
             let octets = usize::try_from(to - at).unwrap_or(BLOCK).min(BLOCK);
             self.file
-                .write_all_at(LINES.get(..octets).unwrap_or_default(), at)?;
+                .write_all_at(lines.get(..octets).unwrap_or_default(), at)?;
             at += octets as u64;
         }
         Ok(())

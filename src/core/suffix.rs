@@ -1,0 +1,98 @@
+//! Which part of a name somebody registered, by the public suffix list.
+
+use std::cmp::Ordering;
+
+include!(concat!(env!("OUT_DIR"), "/suffixes.rs"));
+
+/// The domain that somebody registered: `example.co.uk` for `www.example.co.uk`. Takes a name in
+/// A-labels without the final dot; `None` when it is a public suffix itself, as `uk` and `co.uk`.
+///
+/// ```
+/// use mailtrace_core::suffix::registered;
+/// assert_eq!(registered("mx.example.co.uk"), Some("example.co.uk"));
+/// assert_eq!(registered("co.uk"), None);
+/// ```
+pub fn registered(name: &str) -> Option<&str> {
+    let mut public = "";
+    let starts = name.rmatch_indices('.').map(|(dot, _)| dot + 1);
+    for start in starts.chain([0]) {
+        let tail = name.get(start..)?;
+        if has("!", tail) {
+            return Some(tail);
+        }
+        // What no rule knows ends in a top level domain; else the longest rule counts.
+        let is_public = match tail.split_once('.') {
+            None => true,
+            Some((_, parent)) => has("", tail) || has("*.", parent),
+        };
+        if is_public {
+            public = tail;
+        }
+    }
+    let owned = name.strip_suffix(public)?.strip_suffix('.')?;
+    name.get(owned.rfind('.').map_or(0, |dot| dot + 1)..)
+}
+
+/// Whether there is this rule: a mark and a name.
+fn has(mark: &str, name: &str) -> bool {
+    let mut rules = RULES;
+    while !rules.is_empty() {
+        // The line in the middle: from the break in front of it to the one behind.
+        let (front, back) = rules.as_bytes().split_at(rules.len() / 2);
+        let start = memchr::memrchr(b'\n', front).map_or(0, |at| at + 1);
+        let end = memchr::memchr(b'\n', back).map_or(rules.len(), |at| front.len() + at);
+        let line = rules.get(start..end).unwrap_or_default();
+        let wanted = mark.bytes().chain(name.bytes());
+        rules = match line.bytes().cmp(wanted.map(|b| b.to_ascii_lowercase())) {
+            Ordering::Equal => return true,
+            Ordering::Less => rules.get(end + 1..).unwrap_or_default(),
+            Ordering::Greater => rules.get(..start.saturating_sub(1)).unwrap_or_default(),
+        };
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_found_and_its_neighbours_are_not() {
+        for rule in RULES.lines() {
+            assert!(has("", rule), "{rule}");
+            assert!(!has("", &format!("{rule}-")), "{rule}-");
+            assert!(!has("-", rule), "-{rule}");
+        }
+        assert!(!has("", ""));
+    }
+
+    /// The cases of the list's own checks (https://publicsuffix.org/list/), those that differ in kind.
+    #[test]
+    fn the_longest_rule_counts_stars_take_a_label_and_exceptions_give_it_back() {
+        for (name, owned) in [
+            ("com", None),
+            ("example.com", Some("example.com")),
+            ("a.b.Example.COM", Some("Example.COM")),
+            ("unknown-top", None),
+            ("b.example.unknown-top", Some("example.unknown-top")),
+            ("kobe.jp", Some("kobe.jp")),
+            ("c.kobe.jp", None),
+            ("b.c.kobe.jp", Some("b.c.kobe.jp")),
+            ("a.b.c.kobe.jp", Some("b.c.kobe.jp")),
+            ("city.kobe.jp", Some("city.kobe.jp")),
+            ("www.city.kobe.jp", Some("city.kobe.jp")),
+            ("ck", None),
+            ("test.ck", None),
+            ("b.test.ck", Some("b.test.ck")),
+            ("www.www.ck", Some("www.ck")),
+            ("shishi.xn--55qx5d.cn", Some("shishi.xn--55qx5d.cn")),
+            ("xn--55qx5d.cn", None),
+            ("a.blogspot.com", Some("a.blogspot.com")),
+            ("me.github.io", Some("me.github.io")),
+            ("localhost", None),
+            ("", None),
+        ] {
+            assert_eq!(registered(name), owned, "{name}");
+        }
+    }
+}
