@@ -142,15 +142,45 @@ pub struct Seal {
     has: [bool; 3],
 }
 
-/// Reads all authentication fields. `own` is the name of the reader's topmost server, `from` the
-/// domain of `From`.
-pub(crate) fn read(head: &Head<'_>, own: Option<&str>, from: Option<&str>) -> Authentication {
-    let mut all = Authentication::default();
-    for field in head.all("Authentication-Results").take(MAX_FIELDS) {
-        all.results
-            .extend(outcomes(&unfold(&field.body), None, own));
+/// Whose results are believed (RFC 8601 §7.1): those of servers of the reader's own side, as long as
+/// they stand where such a server can have put them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Own<'x> {
+    /// The servers that stamped the mail on the own side, newest first.
+    pub(crate) names: Vec<&'x str>,
+    /// The place in the header of the topmost line of an outsider: what stands below it was there
+    /// when the mail came in.
+    pub(crate) until: Option<usize>,
+}
+
+impl Own<'_> {
+    /// Whether a server of this name is one of them; one that leaves its name out is Microsoft's.
+    fn is(&self, by: Option<&str>) -> bool {
+        let by = by.unwrap_or("outlook.com");
+        self.names.iter().any(|own| net::same_organisation(by, own))
     }
-    all.arc = arc(head, own, &mut all.results);
+
+    /// Whether a field at this place can be of the own side.
+    fn reaches(&self, position: usize) -> bool {
+        self.until.is_none_or(|until| position < until)
+    }
+}
+
+/// Reads all authentication fields; `from` is the domain of `From`.
+pub(crate) fn read(head: &Head<'_>, own: &Own<'_>, from: Option<&str>) -> Authentication {
+    let mut all = Authentication::default();
+    let placed = head.fields.iter().enumerate();
+    for (at, field) in placed
+        .filter(|(_, f)| f.name.eq_ignore_ascii_case("Authentication-Results"))
+        .take(MAX_FIELDS)
+    {
+        let mut found = outcomes(&unfold(&field.body), None, own);
+        if !own.reaches(at) {
+            found.iter_mut().for_each(|o| o.trusted = false);
+        }
+        all.results.append(&mut found);
+    }
+    all.arc = arc(head, &mut all.results);
     let aligned = |d: &str| from.is_some_and(|f| net::same_organisation(d, f));
     for field in head.all("DKIM-Signature").take(MAX_FIELDS) {
         let mut signature = signature(&unfold(&field.body));
@@ -273,6 +303,13 @@ fn verdict_on(results: &[Outcome], signature: &Signature) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn own(name: &str) -> Own<'_> {
+        Own {
+            names: vec![name],
+            until: None,
+        }
+    }
+
     const HEAD: &str = "Authentication-Results: mx.example.org;\n\
         \tdkim=pass header.i=@example.com header.s=s1 header.b=abc;\n\
         \tspf=softfail (mx.example.org: domain of a@bounce.example.com does not designate 192.0.2.1 as permitted sender) smtp.mailfrom=a@bounce.example.com;\n\
@@ -286,7 +323,7 @@ mod tests {
     #[test]
     fn results_are_read_and_those_of_our_own_side_count() {
         let head = Head::parse(HEAD.as_bytes());
-        let all = read(&head, Some("store.example.org"), Some("example.com"));
+        let all = read(&head, &own("store.example.org"), Some("example.com"));
         let spf = all.spf.unwrap();
         assert_eq!(
             (spf.result.as_str(), spf.domain.as_deref()),
@@ -321,7 +358,7 @@ mod tests {
     #[test]
     fn received_spf_stands_in_when_there_are_no_results() {
         let head = Head::parse(b"Received-SPF: Fail (mx.example.org: no) client-ip=192.0.2.9; envelope-from=\"a@example.com\"; helo=x; receiver=mx.example.org\n\n");
-        let spf = read(&head, Some("mx.example.org"), None).spf.unwrap();
+        let spf = read(&head, &own("mx.example.org"), None).spf.unwrap();
         assert_eq!(
             (spf.result.as_str(), spf.domain.as_deref(), spf.trusted),
             ("fail", Some("example.com"), true)
@@ -331,9 +368,22 @@ mod tests {
     #[test]
     fn microsoft_leaves_out_who_it_is() {
         let head = Head::parse(b"Authentication-Results: spf=pass (sender IP is 192.0.2.9) smtp.mailfrom=example.com; dkim=none; compauth=fail reason=001\n\n");
-        let all = read(&head, Some("a.outlook.com"), None);
+        let all = read(&head, &own("a.outlook.com"), None);
         assert!(all.results.iter().all(|r| r.trusted && r.by.is_none()));
         assert_eq!(all.results.last().unwrap().property("reason"), Some("001"));
+    }
+
+    #[test]
+    fn results_below_the_line_of_an_outsider_are_not_of_our_own_side() {
+        let header =
+            b"Received: by mx.example.org\nAuthentication-Results: mx.example.org; dmarc=fail\n\
+            Received: by out.example.net\nAuthentication-Results: mx.example.org; dmarc=pass\n\n";
+        let mut own = own("mx.example.org");
+        own.until = Some(2);
+        let all = read(&Head::parse(header), &own, None);
+        let trusted: Vec<_> = all.results.iter().map(|r| r.trusted).collect();
+        assert_eq!(trusted, [true, false]);
+        assert_eq!(all.dmarc.unwrap().result, "fail");
     }
 
     #[test]
@@ -341,6 +391,6 @@ mod tests {
         let head = Head::parse(
             b"ARC-Seal: i=2; cv=pass; d=b.example\nARC-Seal: i=1; cv=none; d=a.example\n\n",
         );
-        assert!(!read(&head, None, None).arc.unwrap().complete);
+        assert!(!read(&head, &Own::default(), None).arc.unwrap().complete);
     }
 }

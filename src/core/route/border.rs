@@ -143,7 +143,12 @@ fn confirms(lower: &Hop, upper: &Hop, inside: bool) -> Option<bool> {
 /// is no public one.
 fn origin(hops: &[Hop], lowest: usize, own_down_to: usize) -> Option<Origin> {
     let confirmed = hops.iter().enumerate().skip(lowest);
-    let public = |h: &&Hop| h.from.ip.is_some_and(|ip| net::zone(ip) == Zone::Public);
+    // An inner machine of a provider with public addresses is nobody's source.
+    let public = |h: &&Hop| {
+        let inner = |ip| h.from.names().any(|name| net::is_inner(name, ip));
+        let ip = h.from.ip.filter(|ip| net::zone(*ip) == Zone::Public);
+        ip.is_some_and(|ip| !inner(ip))
+    };
     let found = confirmed
         .clone()
         .find(|(_, h)| public(h) && h.role != Role::Fetch)
@@ -163,8 +168,10 @@ fn origin(hops: &[Hop], lowest: usize, own_down_to: usize) -> Option<Origin> {
     let host = hop.from.best_name().filter(named).map(str::to_owned);
     let own_host = || hop.by.best_name().map(str::to_owned);
     let host = host.or_else(|| hop.is_local_submission().then(own_host).flatten());
+    let unproved = hop.from.forged_rdns || hop.from.rdns.is_none() && hop.states_rdns();
     Some(Origin {
         ip: hop.from.ip,
+        claimed: unproved && hop.from.ip.is_some(),
         host,
         hop: hop.n,
         trusted: i >= own_down_to,

@@ -250,6 +250,14 @@ impl Hop {
             .is_some_and(|s| received::words::find(s, product).is_some())
     }
 
+    /// Whether the server looked for a reverse name and says what came of it: that shows in the
+    /// name, or in the placeholder.
+    pub(crate) fn states_rdns(&self) -> bool {
+        self.raw.contains("(unknown")
+            || self.from.rdns.is_some()
+            || received::words::after(&self.raw, "from unknown").is_some()
+    }
+
     /// Handed over on the machine itself, by a program rather than over the network.
     pub(crate) fn is_local_submission(&self) -> bool {
         self.from.login.is_some() && self.from.ip.is_none()

@@ -69,9 +69,15 @@ pub(crate) fn handlers(head: &Head<'_>, hops: &[Hop]) -> Vec<Handler> {
         ("Resent-From", "Resent-From"),
         ("Resent-Sender", "Resent-From"),
     ] {
-        if let Some(value) = head.get(field) {
-            // Gmail: `X-Forwarded-For: own@here.example to@there.example`.
-            let name = addresses::first(&value).unwrap_or_default();
+        // Web programs put addresses of the network into X-Forwarded-For; and where the forwarder
+        // is known, the mailbox that it sent to is no news.
+        let known = found.iter().any(|h| h.kind == HandlerKind::Forwarder);
+        if known && sign == "X-Forwarded-To" {
+            continue;
+        }
+        // Gmail: `X-Forwarded-For: own@here.example to@there.example`.
+        let value = head.get(field);
+        if let Some(name) = value.as_deref().and_then(addresses::first) {
             add(&mut found, HandlerKind::Forwarder, name, sign);
         }
     }
@@ -133,7 +139,7 @@ pub(crate) fn rewritten(address: &str) -> Option<(String, &'static str)> {
     let srs = |mark: &str| {
         words::after(local, mark).is_some_and(|rest| rest.starts_with(['=', '+', '-']))
     };
-    if srs("SRS0") || srs("SRS1") {
+    if srs("SRS0") || srs("SRS1") || words::find(local, "+srs=").is_some() {
         return Some((domain.to_owned(), "SRS"));
     }
     // Gmail: `user+caf_=other=there.example@gmail.com`.
@@ -144,19 +150,33 @@ pub(crate) fn rewritten(address: &str) -> Option<(String, &'static str)> {
     None
 }
 
+/// What SRS coded into a local part, `HASH=TT=domain=user`: behind `SRS0=`, behind the first
+/// forwarder in `SRS1=HASH=forwarder==HASH=TT=domain=user`, or (Microsoft) behind `user+SRS=`.
+fn srs(local: &str) -> Option<&str> {
+    if let Some(rest) = words::after(local, "SRS0") {
+        return rest.get(1..);
+    }
+    if let Some(rest) = words::after(local, "SRS1") {
+        let at = rest.find("==").or_else(|| rest.find("=+"))?;
+        return rest.get(at + 2..);
+    }
+    let at = words::find(local, "+srs=")?;
+    local.get(at + "+srs=".len()..)
+}
+
 /// The address behind a rewritten sender: SRS, BATV (`prvs=`), VERP.
 pub(crate) fn unwrapped(address: &str) -> Option<(String, &'static str)> {
     let (local, domain) = address.trim_matches(['<', '>']).rsplit_once('@')?;
-    if let Some(rest) = words::after(local, "SRS0") {
-        // SRS0=HASH=TT=domain=user
-        let mut parts = rest.get(1..)?.splitn(4, '=');
+    if let Some(coded) = srs(local) {
+        let mut parts = coded.splitn(4, '=');
         let (_hash, _day) = (parts.next()?, parts.next()?);
         let (original, user) = (parts.next()?, parts.next()?);
         return Some((format!("{user}@{original}"), "SRS"));
     }
     for mark in ["prvs=", "msprvs1=", "btv1=="] {
         if let Some(rest) = words::after(local, mark) {
-            let (_, user) = rest.trim_start_matches('=').split_once('=')?;
+            let (_, user) = rest.split_once('=')?;
+            let user = user.trim_start_matches('=');
             return Some((format!("{user}@{domain}"), "BATV"));
         }
     }
@@ -184,6 +204,22 @@ mod tests {
         assert_eq!(
             unwrapped(batv).unwrap(),
             ("alice@example.com".into(), "BATV")
+        );
+        let microsoft = "bob+SRS=44ldt=IX=example.com=alice@tenant.example";
+        assert_eq!(
+            rewritten(microsoft).unwrap(),
+            ("tenant.example".into(), "SRS")
+        );
+        // The second forwarder, and Microsoft, keep who it was; a bounce address of theirs does not.
+        let twice = "SRS1=Xy1z=fwd.example.net==HHHH=TT=example.com=alice@fwd2.example.net";
+        for address in [microsoft, twice] {
+            let found = unwrapped(address).unwrap();
+            assert_eq!(found, ("alice@example.com".into(), "SRS"), "{address}");
+        }
+        assert_eq!(unwrapped("bounces+SRS=44ldt=IX@tenant.example"), None);
+        assert_eq!(
+            unwrapped("btv1==0123==alice@example.com").unwrap().0,
+            "alice@example.com"
         );
         assert_eq!(rewritten(batv), None);
         assert_eq!(unwrapped("alice@example.com"), None);

@@ -84,6 +84,34 @@ pub struct Message {
     pub return_path: Option<String>,
 }
 
+/// How far the time of a hop may be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// As far as any clock.
+    None,
+    /// It is measured from a line that looks made up.
+    Unknown,
+    /// Its line looks made up.
+    Forged,
+}
+
+impl Route {
+    /// Whether a hop, or the one it is measured from, looks made up.
+    pub fn doubt(&self, hop: usize) -> Doubt {
+        let told = |codes: &'static [&'static str]| {
+            let found = self.findings.iter().filter(|f| codes.contains(&f.code));
+            found.filter_map(|f| f.hop)
+        };
+        if told(&["forged-line", "impossible-line"]).any(|n| n == hop) {
+            Doubt::Forged
+        } else if told(&["forged-line", "impossible-line", "doubtful-line"]).any(|n| hop <= n + 1) {
+            Doubt::Unknown
+        } else {
+            Doubt::None
+        }
+    }
+}
+
 /// Where a message came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -91,6 +119,9 @@ pub struct Origin {
     pub ip: Option<IpAddr>,
     /// Its reverse name, else what it called itself.
     pub host: Option<String>,
+    /// The host is no more than what the client said: the server looked for the reverse name, and
+    /// found none, or one that does not lead back.
+    pub claimed: bool,
     /// The hop that says so.
     pub hop: usize,
     /// A server of the reader's own side wrote that hop.

@@ -14,6 +14,8 @@ use crate::route::{
 pub(crate) const MAX_HOPS: usize = 1000;
 const MAX_TEXT: usize = 1000;
 const MAX_RECIPIENTS: usize = 50;
+/// The own side has few servers; a header that shows more is no honest one.
+const MAX_OWN: usize = 20;
 
 /// Reads the way of the message with this header. `trust` names the reader's own servers; when it
 /// is empty, the side of the topmost line is taken for it.
@@ -43,17 +45,13 @@ pub fn of(head: &Head<'_>, trust: &[Trust]) -> Route {
         .map(|d| d.seconds);
     let clocks = clocks::judge(&mut hops, written, &witness::all(head));
     let border = border::walk(&hops, trust);
-    let own = hops
-        .iter()
-        .rev()
-        .filter(|h| h.role != Role::Fetch)
-        .find_map(|h| h.by.best_name().filter(|n| !net::is_local_name(n)));
+    let own = own_side(&hops, &border);
     let from = message
         .from
         .as_deref()
         .and_then(|f| f.rsplit_once('@'))
         .map(|(_, d)| d);
-    let authentication = authentication::read(head, own, from);
+    let authentication = authentication::read(head, &own, from);
     let mut route = Route {
         handlers: lists::handlers(head, &hops),
         verdicts: filters::read(head),
@@ -69,6 +67,23 @@ pub fn of(head: &Head<'_>, trust: &[Trust]) -> Route {
     };
     findings::collect(&mut route, head, &clocks, &border, lost);
     route
+}
+
+/// The servers of the own side, and where in the header their words end.
+fn own_side<'h>(hops: &'h [Hop], border: &border::Border) -> authentication::Own<'h> {
+    let lowest = border.at.unwrap_or(0);
+    let ours = hops.iter().skip(lowest).rev();
+    let named = ours
+        .filter(|h| h.role != Role::Fetch)
+        .filter_map(|h| h.by.best_name())
+        .filter(|n| !net::is_local_name(n) && received::words::address(n).is_none());
+    authentication::Own {
+        names: named.take(MAX_OWN).collect(),
+        until: lowest
+            .checked_sub(1)
+            .and_then(|i| hops.get(i))
+            .map(|h| h.position),
+    }
 }
 
 /// The header of a returned message that stands in a text, behind the words of a notice: from the

@@ -1,10 +1,9 @@
 //! The fields themselves: what `Authentication-Results`, `Received-SPF`, `DKIM-Signature` and the ARC
 //! fields state, taken apart.
 
-use super::{Arc, MAX_FIELDS, MAX_TEXT, Outcome, Seal, Signature, Spf};
+use super::{Arc, MAX_FIELDS, MAX_TEXT, Outcome, Own, Seal, Signature, Spf};
 use crate::message::layer::Head;
 use crate::route::hop::cut;
-use crate::route::net;
 use crate::route::received::scan::{Kind, scan};
 use crate::route::received::{unfold, words};
 
@@ -19,7 +18,7 @@ pub(super) fn domain_of(address: &str) -> &str {
 }
 
 /// The results of one field: `authserv-id [version]; method=result … ; …`.
-pub(super) fn outcomes(body: &str, instance: Option<u32>, own: Option<&str>) -> Vec<Outcome> {
+pub(super) fn outcomes(body: &str, instance: Option<u32>, own: &Own<'_>) -> Vec<Outcome> {
     let parts = split(body);
     let mut parts = parts.iter().peekable();
     let mut by = None;
@@ -32,13 +31,7 @@ pub(super) fn outcomes(body: &str, instance: Option<u32>, own: Option<&str>) -> 
             .map(|w| cut(w.trim_matches('"'), MAX_TEXT));
         parts.next();
     }
-    let trusted = match (&by, own) {
-        (Some(by), Some(own)) => net::same_organisation(by, own),
-        // Microsoft leaves the id out on its own side.
-        (None, Some(own)) => net::same_organisation(own, "outlook.com"),
-        _ => false,
-    };
-    let trusted = trusted && instance.is_none();
+    let trusted = instance.is_none() && own.is(by.as_deref());
     let mut found = Vec::new();
     for part in parts {
         let mut said = part.words.iter();
@@ -88,7 +81,7 @@ fn split(body: &str) -> Vec<Part<'_>> {
 }
 
 /// `pass (mx.example: …) client-ip=192.0.2.1; envelope-from=…; helo=…`.
-pub(super) fn received_spf(body: &str, own: Option<&str>) -> Option<Spf> {
+pub(super) fn received_spf(body: &str, own: &Own<'_>) -> Option<Spf> {
     let parts = split(body);
     let result = parts.first()?.words.first()?.to_ascii_lowercase();
     let known = [
@@ -122,10 +115,7 @@ pub(super) fn received_spf(body: &str, own: Option<&str>) -> Option<Spf> {
     let who = get("envelope-from")
         .filter(|v| !v.is_empty())
         .or_else(|| get("helo"));
-    let trusted = by
-        .as_deref()
-        .zip(own)
-        .is_some_and(|(by, own)| net::same_organisation(by, own));
+    let trusted = by.as_deref().is_some_and(|by| own.is(Some(by)));
     let in_comment = || {
         comment
             .split([' ', '(', ')'])
@@ -181,7 +171,7 @@ pub(super) fn signature(body: &str) -> Signature {
     }
 }
 
-pub(super) fn arc(head: &Head<'_>, own: Option<&str>, results: &mut Vec<Outcome>) -> Option<Arc> {
+pub(super) fn arc(head: &Head<'_>, results: &mut Vec<Outcome>) -> Option<Arc> {
     const FIELDS: [&str; 3] = [
         "ARC-Authentication-Results",
         "ARC-Message-Signature",
@@ -218,7 +208,7 @@ pub(super) fn arc(head: &Head<'_>, own: Option<&str>, results: &mut Vec<Outcome>
             match kind {
                 0 => {
                     let rest = body.split_once(';').map_or("", |(_, rest)| rest);
-                    results.extend(outcomes(rest.trim(), Some(instance), own));
+                    results.extend(outcomes(rest.trim(), Some(instance), &Own::default()));
                 }
                 2 => {
                     set.domain = get("d").map(|d| cut(d, MAX_TEXT));

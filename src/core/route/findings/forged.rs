@@ -296,13 +296,15 @@ fn helo(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
         return;
     }
     let own_address = words::address(helo).is_some_and(|ip| Some(ip) == hop.by.ip);
-    let own_name = helo.eq_ignore_ascii_case(by)
-        && hop
-            .from
-            .rdns
-            .as_deref()
-            .is_some_and(|r| !net::same_organisation(r, by));
-    if own_address || own_name {
+    // With a reverse name of its own, or where the receiver looked for one and found none.
+    let sureness = match hop.from.rdns.as_deref() {
+        Some(rdns) if net::same_organisation(rdns, by) => None,
+        Some(_) => Some(Sureness::High),
+        None if hop.states_rdns() => Some(Sureness::Medium),
+        None => None,
+    };
+    let own_name = sureness.filter(|_| helo.eq_ignore_ascii_case(by));
+    if let Some(sureness) = own_name.or(own_address.then_some(Sureness::High)) {
         let text = format!(
             "the stranger called itself {helo}, which is the receiver's own name: only forgers do that"
         );
@@ -310,7 +312,7 @@ fn helo(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
             hop.n,
             Severity::Warning,
             "forged-helo",
-            Sureness::High,
+            sureness,
             text,
         ));
     }
@@ -362,5 +364,29 @@ mod tests {
         assert_eq!(way.findings.first().map(|f| f.code), Some("doubtful-line"));
         // What it says of the origin counts for nothing then.
         assert_eq!(way.origin.unwrap().hop, 2);
+    }
+
+    #[test]
+    fn the_receivers_own_name_is_nobody_elses() {
+        let of = |rdns| {
+            codes(&format!(
+                "Received: from mx.example.org ({rdns}[203.0.113.7]) by mx.example.org (Postfix) with ESMTP id 2; Mon, 2 Mar 2026 09:15:31 +0000\n\n"
+            ))
+        };
+        assert!(of("unknown ").contains(&"forged-helo"));
+        assert!(of("dsl-7.isp.example ").contains(&"forged-helo"));
+        // Where no reverse name is given it may be the server itself, behind its own address.
+        assert!(!of("").contains(&"forged-helo"));
+        assert!(!of("out.example.org ").contains(&"forged-helo"));
+    }
+
+    #[test]
+    fn what_a_made_up_line_says_of_its_session_counts_for_nothing() {
+        let header = chain("Mon", "mx.example.org");
+        let way = crate::route::of(&Head::parse(header.as_bytes()), &[]);
+        assert_eq!(way.doubt(1), crate::route::Doubt::Forged);
+        assert_eq!(way.doubt(2), crate::route::Doubt::Unknown);
+        let clear = way.findings.iter().find(|f| f.code == "no-tls");
+        assert_eq!(clear.map(|f| f.hops.clone()), Some(vec![2]));
     }
 }

@@ -69,7 +69,16 @@ fn origin(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
             let login = hop.from.login.as_deref().unwrap_or_default();
             format!("handed over on {} by the local user {login}", server(hop))
         }
-        (Some(host), Some(ip)) => format!("injected from {ip}, which is {host}"),
+        (Some(host), Some(ip)) if hop.from.forged_rdns => {
+            format!("injected from {ip}, whose reverse name {host} does not lead back to it")
+        }
+        (Some(host), Some(ip)) if hop.from.rdns.as_deref() == Some(host) => {
+            format!("injected from {ip}, which is {host}")
+        }
+        (Some(host), Some(ip)) if hop.from.helo.as_deref() == Some(host) => {
+            format!("injected from {ip}, which called itself {host}")
+        }
+        (Some(host), Some(ip)) => format!("injected from {ip}, by the name of {host}"),
         (None, Some(ip)) => format!("injected from {ip}"),
         (Some(host), None) => format!("injected by {host}, which gave no address"),
         (None, None) => return,
@@ -155,8 +164,27 @@ fn passed_twice(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> bool {
             && went_elsewhere(hops, before, i)
             && let Some(other) = hops.get(before)
         {
+            // How often in all, and to whom it was given: whose forwarding points back.
+            let again = |h: &&Hop| {
+                public_name(h).as_ref() == Some(&by)
+                    && h.recipient
+                        .as_ref()
+                        .is_some_and(|r| r.eq_ignore_ascii_case(recipient))
+            };
+            let times = hops.iter().filter(again).count();
+            let often = if times > 2 {
+                format!(", {times} times in all")
+            } else {
+                String::new()
+            };
+            let partner = hops
+                .get(before + 1)
+                .and_then(public_name)
+                .filter(|name| *name != by)
+                .map(|name| format!("; see where {by} and {name} send this recipient's mail"))
+                .unwrap_or_default();
             let text = format!(
-                "a loop: {by} had this message for {recipient} before, at hop {}, gave it away and got it back",
+                "a loop: {by} had this message for {recipient} before, at hop {}, gave it away and got it back{often}{partner}",
                 other.n
             );
             let over = vec![hop.n, other.n];

@@ -2,11 +2,12 @@
 //! side claims of itself.
 
 use super::Case;
+use crate::route::authentication::Authentication;
 use crate::route::filters;
 use crate::route::finding::{Finding, Severity, Sureness};
 use crate::route::net;
 use crate::route::received::words;
-use crate::route::{HandlerKind, lists};
+use crate::route::{Handler, HandlerKind, lists};
 
 pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     handlers(case, found);
@@ -23,10 +24,7 @@ fn handlers(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
                 "list",
                 format!("came through the mailing list {}", handler.name),
             ),
-            HandlerKind::Forwarder => (
-                "forwarder",
-                format!("was sent on by {} ({})", handler.name, handler.sign),
-            ),
+            HandlerKind::Forwarder => ("forwarder", sent_on(handler)),
         };
         found.push(Finding::whole(
             Severity::Info,
@@ -45,6 +43,16 @@ fn handlers(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
             Sureness::High,
             text,
         ));
+    }
+}
+
+/// Who sent it on, and by what that shows; `X-Forwarded-To` only names the next mailbox.
+fn sent_on(handler: &Handler) -> String {
+    let name = &handler.name;
+    match handler.sign {
+        "X-Forwarded-To" => format!("was sent on to {name} (X-Forwarded-To)"),
+        "+caf_=" => format!("was sent on by {name} (Gmail's forwarding)"),
+        sign => format!("was sent on by {name} ({sign})"),
     }
 }
 
@@ -111,6 +119,13 @@ fn verdicts(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
                 Sureness::Medium,
                 text,
             ));
+        } else if let Some(text) = vouched(all) {
+            found.push(Finding::whole(
+                Severity::Info,
+                "arc",
+                Sureness::Medium,
+                text,
+            ));
         }
     }
     for verdict in case
@@ -134,6 +149,23 @@ fn verdicts(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
         ));
     }
     border_address(case, found);
+}
+
+/// DMARC failed here, but a server on the way sealed that it passed there: a list or a forwarder
+/// changed the mail in between (RFC 8617 §1).
+fn vouched(all: &Authentication) -> Option<String> {
+    all.dmarc.as_ref().filter(|d| d.result == "fail")?;
+    let earlier = all
+        .results
+        .iter()
+        .filter(|r| r.method == "dmarc" && r.result == "pass")
+        .filter_map(|r| Some((r.instance?, r)))
+        .min_by_key(|(instance, _)| *instance);
+    let (_, result) = earlier?;
+    let who = result.by.as_deref().unwrap_or("a server on the way");
+    Some(format!(
+        "DMARC still passed at {who}, as its ARC seal says: the mail was changed or sent on behind it"
+    ))
 }
 
 /// The address that the filter or SPF judged, against the one that the border's server saw.
@@ -300,5 +332,63 @@ fn claims(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
             Sureness::Low,
             text,
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::message::layer::Head;
+    use crate::route::{Finding, Severity};
+
+    fn findings(fields: &str) -> Vec<Finding> {
+        let header = format!(
+            "Received: by 2002:a05:7010:1234:b0:43a:bcde:f012 with SMTP id x1csp1; Mon, 2 Mar 2026 01:15:31 -0800 (PST)\n\
+             Received: from a.example (a.example. [192.0.2.1]) by mx.google.com with ESMTPS id a1si2.3.2026.03.02.01.15.30; Mon, 02 Mar 2026 01:15:30 -0800 (PST)\n\
+             {fields}\n"
+        );
+        crate::route::of(&Head::parse(header.as_bytes()), &[]).findings
+    }
+
+    const FAILED: &str =
+        "Authentication-Results: mx.google.com; dmarc=fail (p=REJECT) header.from=example.com\n";
+
+    #[test]
+    fn a_server_that_calls_itself_by_an_address_is_of_the_house_of_the_one_below() {
+        let found = findings(FAILED);
+        let dmarc = found.iter().find(|f| f.code == "dmarc").unwrap();
+        assert_eq!(dmarc.severity, Severity::Warning);
+    }
+
+    #[test]
+    fn a_sealer_that_saw_dmarc_pass_is_heard() {
+        let seal = "ARC-Seal: i=1; cv=none; d=lists.example.net\nARC-Message-Signature: i=1; d=lists.example.net\n\
+                    ARC-Authentication-Results: i=1; lists.example.net; dmarc=pass header.from=example.com\n";
+        let found = findings(&format!("{FAILED}{seal}"));
+        let arc = found.iter().find(|f| f.code == "arc").unwrap();
+        assert!(arc.text.contains("lists.example.net"), "{}", arc.text);
+        assert!(findings(seal).iter().all(|f| f.code != "arc"));
+    }
+
+    #[test]
+    fn the_mailbox_that_mail_was_sent_on_to_did_not_send_it_on() {
+        let texts = |fields: &str| -> Vec<String> {
+            let found = findings(fields).into_iter();
+            found
+                .filter(|f| f.code == "forwarder")
+                .map(|f| f.text)
+                .collect()
+        };
+        let to = "X-Forwarded-To: bob@example.org\n";
+        assert_eq!(
+            texts(to),
+            ["was sent on to bob@example.org (X-Forwarded-To)"]
+        );
+        let both = format!("{to}X-Forwarded-For: bob@example.com bob@example.org\n");
+        assert_eq!(
+            texts(&both),
+            ["was sent on by bob@example.com (X-Forwarded-For)"]
+        );
+        // A web program's field of the same name.
+        assert!(texts("X-Forwarded-For: 198.51.100.7\n").is_empty());
     }
 }

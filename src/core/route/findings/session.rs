@@ -18,12 +18,19 @@ pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
 
 /// Legs over the open Internet by SMTP without any sign of encryption.
 fn clear_text(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    let forged = found
+        .iter()
+        .filter(|f| matches!(f.code, "forged-line" | "impossible-line"))
+        .filter_map(|f| f.hop)
+        .max();
     let clear = |h: &&Hop| {
         let smtp = h
             .with
             .as_deref()
             .is_some_and(|w| session::protocol(w).is_some() || words::find(w, "smtp").is_some());
-        h.zone == Some(Zone::Public) && smtp && !h.tls.used
+        // What a forged line says of its session is forged too.
+        let real = forged.is_none_or(|at| h.n > at);
+        h.zone == Some(Zone::Public) && smtp && !h.tls.used && real
     };
     let hops: Vec<usize> = case.route.hops.iter().filter(clear).map(|h| h.n).collect();
     if !hops.is_empty() {
@@ -82,15 +89,17 @@ fn names(hop: &Hop, found: &mut Vec<Finding>) {
     let Some(helo) = hop.from.helo.as_deref() else {
         return;
     };
-    // Whether the dialect gives a reverse name at all shows in the placeholder or the name.
-    let states_rdns = hop.raw.contains("(unknown")
-        || hop.from.rdns.is_some()
-        || words::after(&hop.raw, "from unknown").is_some();
     match hop.from.rdns.as_deref() {
-        None if states_rdns => {
-            let text = format!(
-                "the address of {helo} has no reverse name; many receivers count that against a sender"
-            );
+        None if hop.states_rdns() => {
+            let who = match hop.from.ip {
+                Some(ip) if words::address(helo).is_none() => {
+                    format!("{ip}, which called itself {helo},")
+                }
+                Some(ip) => ip.to_string(),
+                None => format!("the address of {helo}"),
+            };
+            let text =
+                format!("{who} has no reverse name; many receivers count that against a sender");
             say(Severity::Info, "no-rdns", Sureness::High, text);
         }
         Some(rdns)

@@ -130,18 +130,25 @@ fn unsure(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
 fn author(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     const AHEAD_S: i64 = 300;
     let date = case.route.message.date.filter(Stamp::is_sure);
-    let first = case
+    let mut stamped = case
         .route
         .hops
         .iter()
-        .find_map(|h| h.sure_time().map(|t| (h.n, t)));
-    let (Some(date), Some((n, first))) = (date, first) else {
+        .filter_map(|h| h.sure_time().map(|t| (h.n, t)));
+    let (Some(date), Some((n, first))) = (date, stamped.next()) else {
         return;
     };
     let gap = first - date.seconds;
     if gap < -AHEAD_S {
+        // A date that fits before the next server speaks against the first one as well.
+        let fits = stamped.next().is_some_and(|(_, next)| date.seconds <= next);
+        let whose = case
+            .hop(n.wrapping_sub(1))
+            .filter(|_| fits)
+            .map(|hop| format!("the clock of the author or of {} is wrong", server(hop)));
+        let whose = whose.unwrap_or_else(|| "the author's clock is wrong".to_owned());
         let text = format!(
-            "the Date field is {} later than this hop: the author's clock is wrong, or the date is made up",
+            "the Date field is {} later than this hop: {whose}, or the date is made up",
             span(gap)
         );
         found.push(Finding::at(

@@ -171,7 +171,14 @@ fn bracket<'x>(text: &'x str, login: bool, seen: &mut Seen<'x>) {
         if keyed(word, seen) || tagged(word, seen) {
             continue;
         }
+        // PP: `(actually host.example.com)`; the remark is no word of the name.
+        if count == 1 && is_remark(word) {
+            count = 0;
+            continue;
+        }
         let (ident, place) = split_ident(word);
+        // `(NJE origin SMTP@HOST)`: within a phrase it is no ident.
+        let ident = ident.filter(|_| count == 1 || place.starts_with('[') || seen.helo.is_some());
         let token = place.find('[').and_then(|at| place.get(at..));
         let token = token.is_some_and(|t| endpoint(t).is_none() && !is_placeholder(t));
         if ident.is_some() && !login && !token {
@@ -269,6 +276,13 @@ fn tagged<'x>(word: &'x str, seen: &mut Seen<'x>) -> bool {
     true
 }
 
+/// A word before the reverse name that says where it comes from.
+fn is_remark(word: &str) -> bool {
+    ["actually", "really"]
+        .iter()
+        .any(|w| w.eq_ignore_ascii_case(word))
+}
+
 /// What stands in double quotes.
 fn quoted(word: &str) -> Option<&str> {
     word.strip_prefix('"')?.strip_suffix('"')
@@ -347,6 +361,7 @@ fn settle<'x>(line: &Line<'_, 'x>, first: Option<&'x str>, seen: &Seen<'x>, r: &
         if client.ip.is_none() && is_local(r.with) {
             r.from.rdns = None;
             r.from.login = Some(word);
+            r.from.name = helo_name(word);
         }
         return;
     }

@@ -51,7 +51,7 @@ macro_rules! dialects {
 
 /// First match wins: products that sit on others come before them.
 static TABLE: &[Dialect] = dialects![
-    "amavis" Untold [Software("amavis")],
+    "amavis" Helo [Software("amavis")],
     "proofpoint" Helo [Host(".pphosted.com"), Host(".ppops.net")],
     "mimecast" Helo [Host(".mimecast.com"), Host(".mimecast.co.za"), Host(".mimecast-offshore.com")],
     "postfix" Helo [Software("postfix"), Within("postfix")],

@@ -26,15 +26,23 @@ pub(crate) fn read<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
             r.envelope_from = sender(text);
         }
     }
-    if let Some(cipher) = words(line.cipher).next() {
-        r.tls = merged(
-            r.tls,
-            Tls {
-                used: true,
-                version: None,
-                cipher: Some(cipher),
-            },
-        );
+    // RFC 8314: `tls CIPHER`; OpenSMTPD before 6: `TLS version=X cipher=Y bits=256 verify=NO`.
+    for word in words(line.cipher) {
+        r.tls.used = true;
+        match word.split_once('=') {
+            Some(("version" | "cipher", value)) => note_tls(value, &mut r.tls),
+            Some(_) => {}
+            None => r.tls.cipher = r.tls.cipher.or(Some(word)),
+        }
+    }
+    // OpenSMTPD: `id 83a1b6b2 (…) auth=yes user=alice`.
+    let pair = |key: &str| {
+        let mut said = words(line.id).skip(1).filter_map(|w| w.split_once('='));
+        said.find(|(k, _)| *k == key).map(|(_, value)| value)
+    };
+    if pair("auth") == Some("yes") {
+        r.auth.authenticated = true;
+        r.auth.user = r.auth.user.or(pair("user"));
     }
     if let Some(user) = words(line.user).nth(1) {
         r.auth.authenticated = true;
@@ -56,7 +64,10 @@ fn merged<'x>(one: Tls<'x>, other: Tls<'x>) -> Tls<'x> {
 /// Whether a comment of the `from` part speaks of the session rather than of the client.
 pub(crate) fn is_session(text: &str) -> bool {
     let text = text.trim_start();
-    sender(text).is_some() || is_tls(text) || find(text, "certificate").is_some()
+    // Beside `mailfrom:` the address of the client may stand.
+    sender(text).is_some() && after(text, "mailfrom").is_none()
+        || is_tls(text)
+        || find(text, "certificate").is_some()
 }
 
 fn is_tls(text: &str) -> bool {
@@ -80,7 +91,10 @@ fn sender(text: &str) -> Option<&str> {
     // `envelope-from`, `envelope from` (chasquid).
     let rest = match find(text, "envelope").and_then(|at| text.get(at + 9..)) {
         Some(rest) => after(rest, "from").or_else(|| after(rest, "sender"))?,
-        None => after(text, "return-path").or_else(|| after(text, "original mail from"))?,
+        // `mailfrom:a@b fp:token` (Alibaba), `sender: <a@b>` (Smail).
+        None => ["return-path", "original mail from", "mailfrom", "sender:"]
+            .iter()
+            .find_map(|mark| after(text, mark))?,
     };
     let rest = rest.trim_start_matches([' ', '=', ':']);
     let end = rest.find([' ', ',', ')']).unwrap_or(rest.len());
@@ -116,7 +130,7 @@ fn tls_facts(text: &str) -> Tls<'_> {
         ..Tls::default()
     };
     let mut cipher_next = false;
-    for word in text.split([' ', ',', ':', ';', '=', '\t', '\r', '\n', '(', ')']) {
+    for word in text.split([' ', ',', ':', ';', '=', '"', '\t', '\r', '\n', '(', ')']) {
         if word.is_empty() {
             continue;
         }
@@ -179,6 +193,8 @@ pub(crate) fn version(word: &str) -> Option<&'static str> {
     let minor = match (digits.next(), digits.next()) {
         (Some(b'.' | b'_'), Some(minor)) => minor,
         (None | Some(b'/'), _) => b'0',
+        // .NET calls it `Tls12`.
+        (Some(minor), None) => minor,
         _ => return None,
     };
     match (ssl, major, minor) {
@@ -214,6 +230,11 @@ pub(crate) fn auth(text: &str) -> Option<Auth<'_>> {
             None => found(one, None),
         };
     }
+    // Mirapoint: `AUTH alice`, `AUTH via LOGINBEFORESMTP`.
+    if let Some(rest) = text.strip_prefix("AUTH ") {
+        let user = rest.strip_prefix("via ").map_or(Some(rest), |_| None);
+        return found(user.and_then(first_word), None);
+    }
     // A patch to sendmail: `user=alice mech=LOGIN bits=0`.
     if let Some(rest) = after(text, "user=") {
         return found(first_word(rest), word_behind(rest, "mech="));
@@ -232,7 +253,11 @@ pub(crate) fn auth(text: &str) -> Option<Auth<'_>> {
         let denied = ["not", "un", "no", "non-", "un-"]
             .iter()
             .any(|no| ends_with(before.trim_end(), no));
-        if denied || after(rest, "authenticat").is_none() {
+        // `(Authentication Milter)` is a product.
+        let said = ["authenticated", "authenticating", "authentication:"]
+            .iter()
+            .any(|word| after(rest, word).is_some());
+        if denied || !said {
             return None;
         }
         return found(authenticated_user(rest), None);

@@ -183,3 +183,37 @@ proptest::proptest! {
         let _ = read(&words.join(glue));
     }
 }
+
+#[test]
+fn a_product_named_after_authentication_authenticates_nobody() {
+    let auth = |comment| {
+        let body = format!(
+            "from a.example (a.example [192.0.2.1]) by b.example ({comment}) with ESMTP id 1"
+        );
+        let auth = read(&body).auth;
+        (auth.authenticated, auth.user.map(str::to_owned))
+    };
+    let alice = (true, Some("alice".to_owned()));
+    assert_eq!(auth("Authentication Milter"), (false, None));
+    assert_eq!(auth("AUTH via LOGINBEFORESMTP"), (true, None));
+    assert_eq!(auth("authenticated as alice"), alice);
+    assert_eq!(auth("AUTH alice"), alice);
+}
+
+#[test]
+fn the_session_is_read_outside_brackets_too() {
+    let r = read(
+        "from a.example (a.example [192.0.2.1]) by b.example (OpenSMTPD) with ESMTPSA id 83a1b6b2 \
+         (TLSv1.2:ECDHE-RSA-AES256-GCM-SHA384:256:NO) auth=yes user=alice for <bob@b.example>",
+    );
+    assert_eq!((r.auth.user, r.id), (Some("alice"), Some("83a1b6b2")));
+    let r = read(
+        "from a.example (a.example [192.0.2.1]) by b.example (OpenSMTPD) with ESMTP id 0b1c2d3e \
+         TLS version=TLSv1/SSLv3 cipher=DHE-RSA-AES256-SHA bits=256 verify=NO for <bob@b.example>",
+    );
+    assert_eq!(
+        (r.tls.version, r.tls.cipher),
+        (Some("TLSv1.0"), Some("DHE-RSA-AES256-SHA"))
+    );
+    assert_eq!(r.recipient, Some("bob@b.example"));
+}

@@ -12,7 +12,7 @@ use crate::dnsbl::target::{Derived, Target};
 use crate::message::addresses;
 use crate::message::inner::Descend;
 use crate::message::layer::{self, Block, BlockKind, Layer};
-use crate::route::received::{self, unfold};
+use crate::route::{self, Doubt, net};
 use crate::scope::Scope;
 
 /// Addresses and domains of one message that are asked about: real mail has fewer.
@@ -147,29 +147,50 @@ impl Found {
         self.links(mail);
     }
 
-    /// The oldest address first, since it is the sender's own; then the relays.
+    /// The origin first, as far down as the lines can be believed, then who handed the mail over and
+    /// the other relays. What a made-up line names, a stranger chose; an inner machine of a provider
+    /// sends to nobody.
     fn way(&mut self, mail: &Layer<'_>) {
-        let mut hops = Vec::new();
-        for field in &mail.head.fields {
-            if field.name.eq_ignore_ascii_case("received") {
-                let text = unfold(&field.body);
-                let hop = received::read(&text);
-                let by = hop.by.host.map(ToString::to_string);
-                hops.extend(hop.from.ip.map(|ip| (ip, by)));
-            } else if field.name.eq_ignore_ascii_case("x-originating-ip") {
-                let ip = field.body.trim().trim_matches(['[', ']']).parse();
-                hops.extend(ip.ok().map(|ip| (ip, None)));
+        let way = route::of(&mail.head, &[]);
+        let broken = way
+            .findings
+            .iter()
+            .filter(|f| f.code == "unconfirmed")
+            .filter_map(|f| f.hop)
+            .max()
+            .unwrap_or(0);
+        let origin = way.origin.as_ref().map_or(0, |origin| origin.hop);
+        let first = way.hops.iter().filter(|h| h.n == origin);
+        let rest = way.hops.iter().rev().filter(|h| h.n != origin);
+        for hop in first.chain(rest) {
+            let Some(ip) = hop.from.ip else { continue };
+            let inner = hop.from.names().any(|name| net::is_inner(name, ip));
+            if inner || way.doubt(hop.n) == Doubt::Forged {
+                continue;
             }
+            let by = hop.by.best_name();
+            let seen = by.map_or_else(String::new, |by| format!(", as {by} saw it"));
+            let told = match hop.n {
+                n if n == origin && way.border != Some(n) && hop.authenticated => {
+                    format!("the origin of the mail (the author's own line){seen}")
+                }
+                n if n == origin => format!("the origin of the mail{seen}"),
+                n if n <= broken => format!("a relay that nothing confirms{seen}"),
+                n if way.border == Some(n) => format!("the server that handed the mail over{seen}"),
+                _ => format!("a relay on the way{seen}"),
+            };
+            self.address(ip, told);
         }
-        hops.retain(|(ip, _)| Scope::of(*ip).is_public());
-        let origin = hops.pop();
-        let seen_by =
-            |by: Option<String>| by.map_or_else(String::new, |by| format!(", as {by} saw it"));
-        if let Some((ip, by)) = origin {
-            self.address(ip, format!("the origin of the mail{}", seen_by(by)));
-        }
-        for (ip, by) in hops {
-            self.address(ip, format!("a relay on the way{}", seen_by(by)));
+        for field in &mail.head.fields {
+            if field.name.eq_ignore_ascii_case("x-originating-ip") {
+                let ip = field.body.trim().trim_matches(['[', ']']).parse();
+                if let Ok(ip) = ip {
+                    self.address(
+                        ip,
+                        "the author's address, as X-Originating-IP claims".into(),
+                    );
+                }
+            }
         }
     }
 
@@ -252,6 +273,39 @@ mod tests {
             all[0].1.contains("origin") && all[0].1.contains("mx.example.com"),
             "{all:?}"
         );
+    }
+
+    #[test]
+    fn what_a_made_up_line_names_is_not_asked_about() {
+        let forged = "Received: from shop.example (dsl-7.isp.example [11.22.33.7]) by mx.example.org (Postfix) with ESMTP id 2; Mon, 2 Mar 2026 09:15:31 +0000\n\
+            Received: from [11.22.33.8] by 11.22.33.99; Mon, 2 Mar 2026 09:15:30 +0000\n\n";
+        let all = told(forged);
+        assert_eq!(all.len(), 1, "{all:?}");
+        assert_eq!(all[0].0, "11.22.33.7");
+        assert_eq!(all[0].1, "the origin of the mail, as mx.example.org saw it");
+    }
+
+    #[test]
+    fn the_authors_own_line_is_told_from_the_server_that_the_receiver_saw() {
+        let sent = "Received: from out.example.com (out.example.com [11.22.33.9]) by mx.example.org (Postfix) with ESMTPS id 2; Mon, 2 Mar 2026 09:15:31 +0000\n\
+            Received: from [192.168.1.2] (dsl-7.isp.example [11.22.44.7]) by out.example.com (Postfix) with ESMTPSA id 1; Mon, 2 Mar 2026 09:15:30 +0000\n\
+            X-Originating-IP: [11.22.55.7]\n\n";
+        let all = told(sent);
+        let addresses: Vec<_> = all.iter().map(|(subject, _)| subject.as_str()).collect();
+        assert_eq!(addresses, ["11.22.44.7", "11.22.33.9", "11.22.55.7"]);
+        assert!(all[0].1.contains("author's own line"), "{all:?}");
+        assert!(all[1].1.contains("handed the mail over"), "{all:?}");
+        assert!(all[2].1.contains("claims"), "{all:?}");
+    }
+
+    #[test]
+    fn inner_machines_of_a_provider_are_not_asked_about() {
+        let tenant = "Received: from mail-db8.outbound.protection.outlook.com (mail-db8.outbound.protection.outlook.com [40.107.20.101]) by mx.example.org (Postfix) with ESMTPS id 2; Mon, 2 Mar 2026 09:15:31 +0000\n\
+            Received: from AS8PR01MB2.eurprd01.prod.outlook.com (2603:10a6:20b:1::2) by DB9PR01MB1.eurprd01.prod.outlook.com (2603:10a6:10:2::5) with Microsoft SMTP Server id 15.20.9654.15; Mon, 2 Mar 2026 09:15:30 +0000\n\n";
+        let all = told(tenant);
+        let addresses: Vec<_> = all.iter().map(|(subject, _)| subject.as_str()).collect();
+        assert_eq!(addresses, ["40.107.20.101"]);
+        assert!(all[0].1.contains("origin"), "{all:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::report::html::escape;
 use crate::route::finding::Severity;
 use crate::route::hop::{Hop, Role};
 use crate::route::live::Live;
-use crate::route::{Route, span};
+use crate::route::{Doubt, Route, span};
 
 /// Writing to a string cannot fail.
 macro_rules! put {
@@ -125,7 +125,8 @@ fn headline(out: &mut String, way: &Route, name: &str) {
     if let Some(origin) = &way.origin {
         out.push_str(". Came from ");
         if let Some(host) = &origin.host {
-            put!(out, "{} ", escape(host));
+            let quote = if origin.claimed { "&quot;" } else { "" };
+            put!(out, "{quote}{}{quote} ", escape(host));
         }
         if let Some(ip) = origin.ip {
             put!(out, "[{ip}] ");
@@ -210,16 +211,19 @@ fn picture(out: &mut String, way: &Route) {
             "<text class=\"took\" x=\"{}\" y=\"{}\">{}</text>\n",
             LEFT - 10.0,
             y + 13,
-            took(hop)
+            took(way, hop)
         );
     }
     out.push_str("</svg></div>\n");
 }
 
 /// The delay in words; a delay that the clocks deny is said to be none.
-fn took(hop: &Hop) -> String {
+fn took(way: &Route, hop: &Hop) -> String {
+    let doubt = way.doubt(hop.n);
     match (hop.took_s, hop.delay_s) {
         (Some(took), _) => span(took),
+        (None, _) if doubt == Doubt::Forged => "forged?".to_owned(),
+        (None, Some(_)) if doubt == Doubt::Unknown => "not known".to_owned(),
         (None, Some(delay)) if delay < 0 || hop.clock_off_s.is_some() => "clock wrong".to_owned(),
         (None, Some(_)) => "not known".to_owned(),
         (None, None) => "-".to_owned(),
@@ -254,7 +258,7 @@ fn hops(out: &mut String, way: &Route) {
         let time = hop
             .time
             .map_or_else(|| "-".to_owned(), |t| t.to_string().replacen('T', " ", 1));
-        let took = took(hop);
+        let took = took(way, hop);
         let mut with = cell(hop.with.as_deref().or(hop.via.as_deref()));
         match (hop.tls.version, hop.tls.used) {
             (Some(version), _) => put!(with, " <span class=\"dim\">{version}</span>"),

@@ -15,7 +15,7 @@ use crate::report::painter::{Glyph, Painter, Style};
 use crate::report::safe;
 use crate::route::finding::Severity;
 use crate::route::live::Live;
-use crate::route::{Finding, Route, span};
+use crate::route::{Finding, Origin, Route, span};
 
 use super::finding;
 
@@ -94,7 +94,7 @@ fn ends(way: &Route) -> Option<(String, String)> {
     let last = way.hops.last()?;
     let start = way.origin.as_ref().map_or_else(
         || "unknown".to_owned(),
-        |o| whole_name(o.host.as_deref(), o.ip),
+        |o| whole_name(named(o).as_deref(), o.ip),
     );
     let goal = last
         .recipient
@@ -109,7 +109,7 @@ fn ends(way: &Route) -> Option<(String, String)> {
 fn figures(way: &Route) -> String {
     let hops = way.hops.len();
     let mut figures = format!("{hops} hop{}", if hops == 1 { "" } else { "s" });
-    if let Some(total) = way.total_s {
+    if let Some(total) = way.total_s.filter(|_| hops > 1) {
         figures += &format!(", {}", span(total));
     }
     if let Some(slowest) = way.slowest_hop.filter(|_| hops > 1) {
@@ -135,9 +135,9 @@ fn headline(page: &mut Page, way: &Route) {
     let start = match &way.origin {
         Some(origin) if safe::width(&start) > start_room => {
             let ip = origin.ip.map(|ip| format!(" [{ip}]")).unwrap_or_default();
-            let host = origin.host.as_deref().unwrap_or_default();
+            let host = named(origin).unwrap_or_default();
             let mark = page.painter().glyph(Glyph::Ellipsis);
-            host::cut(host, start_room.saturating_sub(safe::width(&ip)), mark) + &ip
+            host::cut(&host, start_room.saturating_sub(safe::width(&ip)), mark) + &ip
         }
         _ => start,
     };
@@ -169,6 +169,16 @@ fn put_cut_to(page: &mut Page, style: Style, text: &str, most: usize) {
     let mark = page.painter().glyph(Glyph::Ellipsis);
     let cut = safe::cut(&text, most, mark).into_owned();
     page.put(style, &cut);
+}
+
+/// The host, in quotes when that is only what it called itself.
+fn named(origin: &Origin) -> Option<String> {
+    let host = origin.host.as_deref()?;
+    Some(if origin.claimed {
+        format!("\"{host}\"")
+    } else {
+        host.to_owned()
+    })
 }
 
 fn whole_name(name: Option<&str>, ip: Option<IpAddr>) -> String {

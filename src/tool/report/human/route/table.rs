@@ -7,7 +7,7 @@ use crate::report::painter::{Glyph, Style};
 use crate::report::safe;
 use crate::route::hop::{Hop, Role};
 use crate::route::net::{self, Zone};
-use crate::route::{Route, span};
+use crate::route::{Doubt, Route, span};
 
 use super::share;
 
@@ -97,7 +97,7 @@ pub(super) fn table(page: &mut Page, way: &Route, detail: Detail) {
         let known = before
             .zip(hop.from.best_name())
             .is_some_and(|(by, from)| by.eq_ignore_ascii_case(from));
-        row(page, hop, most, columns, known);
+        row(page, hop, most, columns, (known, way.doubt(hop.n)));
         before = hop.by.best_name();
     }
     if hidden > 0 {
@@ -110,7 +110,7 @@ pub(super) fn table(page: &mut Page, way: &Route, detail: Detail) {
 }
 
 /// One hop; `known` when the row above shows the client as its server.
-fn row(page: &mut Page, hop: &Hop, most: i64, columns: Columns, known: bool) {
+fn row(page: &mut Page, hop: &Hop, most: i64, columns: Columns, (known, doubt): (bool, Doubt)) {
     page.put(Style::Plain, &format!("{:>3}", hop.n))
         .tab(ROLES_AT);
     page.put(Style::Plain, word(hop.from_role))
@@ -139,7 +139,7 @@ fn row(page: &mut Page, hop: &Hop, most: i64, columns: Columns, known: bool) {
         put_host(page, &by, by_room);
     }
     page.tab(columns.took_at);
-    took(page, hop, most, columns.bar);
+    took(page, hop, most, columns.bar, doubt);
     if columns.stacked() {
         page.end();
     }
@@ -188,13 +188,18 @@ fn word(role: Role) -> &'static str {
 }
 
 /// The delay with its bar; a delay that the clocks deny is said to be none.
-fn took(page: &mut Page, hop: &Hop, most: i64, width: usize) {
+fn took(page: &mut Page, hop: &Hop, most: i64, width: usize, doubt: Doubt) {
     let Some(took) = hop.took_s else {
         let text = match (hop.time, hop.delay_s) {
+            _ if doubt == Doubt::Forged => "forged?",
             (None, _) => "no time",
             (Some(t), _) if !t.is_sure() => "no zone",
-            (_, Some(delay)) if delay < 0 || hop.clock_off_s.is_some() => "clock wrong",
-            (_, Some(_)) => "not known",
+            (_, Some(_)) if doubt == Doubt::Unknown => "unknown",
+            (_, Some(delay)) if delay < 0 || hop.clock_off_s.is_some() => {
+                // Without a bar there is no room for two words.
+                if width == 0 { "skewed" } else { "clock wrong" }
+            }
+            (_, Some(_)) => "unknown",
             (_, None) => "-",
         };
         page.put(Style::Dim, &format!("{text:>SPAN$}"));
