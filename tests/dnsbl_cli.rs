@@ -106,6 +106,37 @@ fn a_private_address_is_explained_and_a_zone_of_ones_own_is_asked() {
 }
 
 #[test]
+fn the_mails_of_a_box_are_asked_about_while_it_is_still_coming_in() {
+    use std::io::{BufRead, BufReader, Write};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mailtrace"))
+        .args(["dnsbl", "-", "--json", "--list", "spamcop"])
+        .args(["--resolver", &lists().to_string(), "--timeout", "1"])
+        .own_environment()
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mail = "From x@a.test Mon Mar  2 09:16:00 2026\n\
+                Received: from a.test (a.test [11.22.33.2]) by mx.b.test with ESMTP id 1;\n\
+                \tMon, 2 Mar 2026 09:16:00 +0000\nSubject: x\n\nx\n\n";
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(mail.repeat(60).as_bytes()).unwrap();
+    input.flush().unwrap();
+    // The box does not end; one who reads it whole first would say nothing for ever.
+    let output = child.stdout.take().unwrap();
+    let (said, hear) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        said.send(line).unwrap();
+    });
+    let line = hear.recv_timeout(Duration::from_secs(20));
+    drop(input);
+    child.wait().unwrap();
+    assert!(line.unwrap().contains("\"listed\":1"));
+}
+
+#[test]
 fn a_domain_is_asked_with_the_addresses_of_its_mail_hosts() {
     let args = [
         "shop.test",

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -12,7 +13,15 @@ use std::thread;
 const BATCHES_PER_WORKER: usize = 3;
 
 /// Mail nests; the parser bounds that by count, and this is the stack that the main thread has.
-const STACK: usize = 8 << 20;
+pub(super) const STACK: usize = 8 << 20;
+
+/// Looks at one input. Nothing in the rooms panics; if something does all the same, it costs this
+/// input, and no other.
+pub(super) fn guarded<T>(look: impl FnOnce() -> T) -> Result<T, &'static str> {
+    const FAILED: &str =
+        "mailtrace failed on this input; please report it, with the input if you may";
+    catch_unwind(AssertUnwindSafe(look)).map_err(|_| FAILED)
+}
 
 /// Works on every batch and writes what comes of it, in order. Ends early when `write` breaks.
 ///

@@ -71,12 +71,15 @@ pub(super) fn run(command: &Dnsbl, context: &Context) -> Exit {
         v6: !values.ipv4_only(),
     };
     let own = own_public_addresses();
+    let jobs = match plan::ahead(plan::jobs(command.targets.clone(), command.force)) {
+        Ok(jobs) => jobs,
+        Err(error) => return unusable(&crate::words::reason(&error), values.format),
+    };
     let mut show = Show::new(context, &servers, unknown, &own);
     runtime.block_on(async {
         let resolver = Resolver::new(&servers);
         let checker = Checker::new(&resolver, sources, manner);
-        let jobs = plan::jobs(&command.targets, command.force);
-        let work = stream::iter(jobs)
+        let work = jobs
             .map(|job| plan::expand(job, &resolver, families, manner.wait))
             .buffered(AT_ONCE)
             .flat_map(stream::iter)
@@ -172,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_job_is_made_of_every_target() {
-        let jobs = plan::jobs(&["11.22.33.4".into(), "nothing here".into()], false);
+        let targets = vec!["11.22.33.4".into(), "nothing here".into()];
+        let jobs: Vec<_> = plan::jobs(targets, false).collect();
         assert!(matches!(jobs.as_slice(), [Job::Ask(_), Job::Failed { .. }]));
     }
 }

@@ -3,7 +3,6 @@
 pub(super) mod feed;
 
 use std::io::{self, IsTerminal};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::thread;
 
@@ -179,15 +178,14 @@ impl Plan<'_> {
             Err(why) => return self.unreadable(job, why, done),
         };
         done.told.bytes += bytes.len() as u64;
-        // Nothing in the rooms panics; if something does all the same, it costs one message.
-        let found = catch_unwind(AssertUnwindSafe(|| {
+        let found = bulk::guarded(|| {
             let found = self.explain(job, bytes);
             let way = self.way(&found, bytes);
             (found, way)
-        }));
-        let Ok((found, way)) = found else {
-            let why = "mailtrace failed on this input; please report it, with the input if you may";
-            return self.unreadable(job, why, done);
+        });
+        let (found, way) = match found {
+            Ok(found) => found,
+            Err(why) => return self.unreadable(job, why, done),
         };
         let none = found.iter().any(|what| what.report == Report::None);
         if self.bare {

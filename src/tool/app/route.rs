@@ -3,7 +3,6 @@
 mod live;
 
 use std::io::{self, IsTerminal};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use crate::cli;
@@ -171,9 +170,7 @@ impl Plan<'_> {
             Err(why) => return self.unreadable(job, why, done),
         };
         done.told.bytes += bytes.len() as u64;
-        // Nothing in the rooms panics; if something does all the same, it costs one message.
-        let found = catch_unwind(AssertUnwindSafe(|| self.route(bytes)));
-        match found {
+        match bulk::guarded(|| self.route(bytes)) {
             Ok(Some(way)) => self.tell(job, &way, done),
             Ok(None) if self.command.original => {
                 self.unreadable(
@@ -185,13 +182,7 @@ impl Plan<'_> {
             Ok(None) => {
                 self.unreadable(job, "this is not a mail message (no header found); paste the whole source, headers included", done);
             }
-            Err(_) => {
-                self.unreadable(
-                    job,
-                    "mailtrace failed on this input; please report it, with the input if you may",
-                    done,
-                );
-            }
+            Err(why) => self.unreadable(job, why, done),
         }
     }
 

@@ -1,15 +1,23 @@
 //! Targets to subjects: which of them are files, which are ranges, which names have addresses.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{self, Stream};
+use tokio::sync::mpsc;
+
+use crate::app::bulk;
 use crate::dns::Lookup;
 use crate::dnsbl::target::{self, Derived, Families, LARGEST_RANGE, Target};
-use crate::message::source;
+use crate::message::source::{self, Item};
 
 use super::mail;
+
+/// Jobs that are found before somebody takes them.
+const AHEAD: usize = 16;
 
 /// One target, as far as it is known without asking anybody.
 #[derive(Debug, PartialEq)]
@@ -35,16 +43,36 @@ pub(super) enum Work {
     Failed { target: String, error: String },
 }
 
-/// The jobs of the targets.
-pub(super) fn jobs(targets: &[OsString], force: bool) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    for target in targets {
-        match target_of(target, force) {
-            Some(job) => jobs.push(job),
-            None => jobs.extend(mails(target)),
+/// The jobs of the targets, one after the other; a box of any size takes no more memory than its
+/// longest mail.
+pub(super) fn jobs(targets: Vec<OsString>, force: bool) -> impl Iterator<Item = Job> {
+    targets
+        .into_iter()
+        .flat_map(move |target| -> Box<dyn Iterator<Item = Job> + Send> {
+            match target_of(&target, force) {
+                Some(job) => Box::new(std::iter::once(job)),
+                None => Box::new(source::read(&[target]).map(|item| of_item(item, mail::subjects))),
+            }
+        })
+}
+
+/// Jobs as a thread of its own finds them, some ahead of those who take them: while a pipe is waited
+/// for or a mail is read, the time of the questions that are open runs.
+pub(super) fn ahead(
+    jobs: impl Iterator<Item = Job> + Send + 'static,
+) -> io::Result<impl Stream<Item = Job>> {
+    let (give, mut take) = mpsc::channel(AHEAD);
+    let find = move || {
+        for job in jobs {
+            if give.blocking_send(job).is_err() {
+                return;
+            }
         }
-    }
-    jobs
+    };
+    let thread = std::thread::Builder::new().stack_size(bulk::STACK);
+    // Nobody waits for its end: it may be waiting for standard input.
+    drop(thread.spawn(find)?);
+    Ok(stream::poll_fn(move |context| take.poll_recv(context)))
 }
 
 /// A target that is no file. What is there as a file is one, unless it is an address.
@@ -82,27 +110,25 @@ fn looks_like_a_file(word: &str) -> bool {
     FILES.iter().any(|end| lower.ends_with(end))
 }
 
-fn mails(path: &OsStr) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    for item in source::read(&[path]) {
-        let name = item.path.clone();
-        jobs.push(match item.content {
-            Ok(bytes) => match mail::subjects(&bytes) {
-                none if none.is_empty() => Job::Failed {
-                    target: name,
-                    error: "no public address and no domain in it; give the whole source of a \
-                            mail that went outside"
-                        .to_string(),
-                },
-                found => Job::Mail(found),
-            },
-            Err(error) => Job::Failed {
-                target: name,
-                error: error.to_string(),
-            },
-        });
+/// What a mail of a box is asked about.
+fn of_item(item: Item, subjects: impl Fn(&[u8]) -> Vec<Derived>) -> Job {
+    let found = match &item.content {
+        Ok(bytes) => bulk::guarded(|| subjects(bytes)).map_err(str::to_owned),
+        Err(error) => Err(error.to_string()),
+    };
+    let error = match found {
+        Ok(found) if !found.is_empty() => return Job::Mail(found),
+        Ok(_) => {
+            "no public address and no domain in it; give the whole source of a mail that went \
+                  outside"
+                .to_owned()
+        }
+        Err(error) => error,
+    };
+    Job::Failed {
+        target: item.path,
+        error,
     }
-    jobs
 }
 
 /// The steps of a job; names are looked up for that.
@@ -152,11 +178,13 @@ pub(super) async fn expand(
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt;
+
     use super::*;
 
     fn error(target: &str) -> String {
-        match jobs(&[target.into()], false).remove(0) {
-            Job::Failed { error, .. } => error,
+        match jobs(vec![target.into()], false).next() {
+            Some(Job::Failed { error, .. }) => error,
             other => panic!("{other:?}"),
         }
     }
@@ -164,19 +192,46 @@ mod tests {
     #[test]
     fn large_ranges_need_an_explicit_word() {
         assert!(error("11.0.0.0/8").contains("--force"));
-        assert!(matches!(
-            jobs(&["11.0.0.0/8".into()], true).as_slice(),
-            [Job::Ask(_)]
-        ));
-        assert!(matches!(
-            jobs(&["11.22.0.0/22".into()], false).as_slice(),
-            [Job::Ask(_)]
-        ));
+        for (range, force) in [("11.0.0.0/8", true), ("11.22.0.0/22", false)] {
+            let all: Vec<_> = jobs(vec![range.into()], force).collect();
+            assert!(matches!(all.as_slice(), [Job::Ask(_)]));
+        }
     }
 
     #[test]
     fn a_missing_file_is_not_taken_for_a_domain() {
         assert!(error("there-is-no-such.eml").contains("file"));
         assert!(error("folder/none").contains("file"));
+    }
+
+    #[test]
+    fn a_mail_that_the_reader_fails_on_costs_no_other() {
+        let item = || {
+            source::read_from("box", &b"From: a@b.example\n\nx\n"[..])
+                .next()
+                .unwrap()
+        };
+        let failed = of_item(item(), |_| panic!("on purpose"));
+        assert!(matches!(failed, Job::Failed { error, .. } if error.contains("please report")));
+        assert!(matches!(of_item(item(), mail::subjects), Job::Mail(_)));
+    }
+
+    #[tokio::test]
+    async fn no_more_is_read_than_some_mails_ahead() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        const ALL: usize = 5000;
+        let read = Arc::new(AtomicUsize::new(0));
+        let counted = read.clone();
+        let jobs = std::iter::repeat_with(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Job::Mail(Vec::new())
+        });
+        let mut jobs = std::pin::pin!(ahead(jobs.take(ALL)).unwrap());
+        for taken in 1..=ALL {
+            assert!(jobs.next().await.is_some());
+            let ahead = read.load(Ordering::SeqCst) - taken;
+            assert!(ahead <= AHEAD + 1, "{ahead}");
+        }
+        assert!(jobs.next().await.is_none());
     }
 }
