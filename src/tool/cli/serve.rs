@@ -33,10 +33,12 @@ Faults:
        half TEXT, raw TEXT, hide KEYWORD (ehlo), certificate expired|wrong-name (tls)
 
 Filter:
-  The command gets the message on standard input, QUEUE_ID, SENDER, RECIPIENTS, CLIENT_ADDRESS and
-  HELO in the environment. It ends with 0 to let the message pass (changed, if it writes one to
-  standard output), with 1, 65, 69 or 77 to refuse it in the words of its first line on standard
-  error, and with anything else to put it off.
+  The command gets the message on standard input, QUEUE_ID, SENDER, RECIPIENTS (one on each line),
+  CLIENT_ADDRESS and HELO in the environment. More than 96 kB of recipients stand in the file that
+  RECIPIENTS_FILE names, and RECIPIENTS is not set. The command ends with 0 to let the message pass
+  (changed, if it writes one to standard output), with 1, 65, 69 or 77 to refuse it in the words of
+  its first line on standard error, and with anything else to put it off. One that takes longer than
+  --limit filter=TIME is killed with all that it has started, and the message is put off.
 
 Exit codes:
   0  ended by SIGTERM or SIGINT

@@ -282,7 +282,7 @@ fn parse_act(text: &str, stage: Stage) -> Option<Act> {
     }
 }
 
-/// `\r`, `\n`, `\t`, `\0`, `\\` and `\xHH`; and `{N*c}`, N times an octet.
+/// `\r`, `\n`, `\t`, `\0`, `\\` and `\xHH`.
 fn unescape(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use super::speakable;
 use crate::mta::envelope::{Body, Envelope};
 use crate::mta::session::reply::Reply;
 use crate::mta::site::Site;
@@ -87,17 +88,7 @@ async fn talk(
 
 /// The filter's refusal in our words.
 fn answer(refusal: &smtp::Reply) -> Reply {
-    let text: String = refusal
-        .to_string()
-        .chars()
-        .map(|c| {
-            if c.is_ascii_graphic() || c == ' ' {
-                c
-            } else {
-                '?'
-            }
-        })
-        .collect();
+    let text = speakable(&refusal.to_string());
     let reply = Reply::parse(&text).filter(|reply| reply.code >= 400 && reply.code != 421);
     let mut reply = reply.unwrap_or(Reply::new(451, 7, 1, "The filter refuses for now"));
     reply.status = reply.status.or(Some((7, 1)));
