@@ -56,28 +56,23 @@ pub(crate) fn conclude(known: Known<'_>, schedule: &Schedule, now: SystemTime) -
     let mut about: [Vec<usize>; 3] = Default::default();
     let [failed, delayed, succeeded] = &mut about;
     for (n, fate) in fates.iter_mut().enumerate() {
-        let notify = envelope.recipients.get(n).and_then(|r| r.notify);
-        let wants = |ask: fn(Notify) -> bool, usual| notify.map_or(usual, ask);
-        let list = match fate.state {
-            State::Waiting if fate.outcome.is_none() || fate.warned => continue,
-            State::Waiting => {
-                let late = schedule.is_late(envelope.received, now);
-                if late && !is_notice && wants(|n| n.delay, true) {
-                    delayed.push(n);
-                    conclusion.afterwards.push(Event::Warned(n));
-                }
-                continue;
+        if fate.state == State::Waiting {
+            let late = schedule.is_late(envelope.received, now);
+            let news = fate.outcome.is_some() && !fate.warned;
+            if news && late && !is_notice && wants(envelope, n, |n| n.delay, true) {
+                delayed.push(n);
+                conclusion.afterwards.push(Event::Warned(n));
             }
-            _ if fate.told => continue,
-            State::Failed if is_notice => {
-                conclusion.doubles.push(n);
-                None
-            }
-            State::Failed => wants(|n| n.failure, true).then_some(&mut *failed),
-            _ => (!is_notice && wants(|n| n.success, false)).then_some(&mut *succeeded),
-        };
-        if let Some(list) = list {
-            list.push(n);
+            continue;
+        }
+        if fate.told {
+            continue;
+        }
+        match ending(envelope, n, fate.state) {
+            Some(Kind::Double) => conclusion.doubles.push(n),
+            Some(Kind::Failed) => failed.push(n),
+            Some(_) => succeeded.push(n),
+            None => {}
         }
         fate.told = true;
         conclusion.afterwards.push(Event::Told(n));
@@ -100,6 +95,51 @@ pub(crate) fn conclude(known: Known<'_>, schedule: &Schedule, now: SystemTime) -
         conclusion.afterwards.push(Event::Next(next, tries));
     }
     conclusion
+}
+
+/// What the sender wants to be told of, or is told of because he did not say.
+fn wants(envelope: &Envelope, n: usize, ask: fn(Notify) -> bool, usual: bool) -> bool {
+    let notify = envelope.recipients.get(n).and_then(|r| r.notify);
+    notify.map_or(usual, ask)
+}
+
+/// The notice that the end of a recipient gives rise to.
+fn ending(envelope: &Envelope, n: usize, state: State) -> Option<Kind> {
+    let is_notice = envelope.sender.is_none();
+    match state {
+        State::Waiting => None,
+        State::Failed if is_notice => Some(Kind::Double),
+        State::Failed => wants(envelope, n, |n| n.failure, true).then_some(Kind::Failed),
+        _ if is_notice => None,
+        _ => wants(envelope, n, |n| n.success, false).then_some(Kind::Succeeded),
+    }
+}
+
+/// Whether the sender is to be told of a recipient though others are still being tried. Of notices
+/// that fail nobody but the postmaster hears, and he has time.
+pub(crate) fn is_news(envelope: &Envelope, n: usize, state: State) -> bool {
+    matches!(
+        ending(envelope, n, state),
+        Some(Kind::Failed | Kind::Succeeded)
+    )
+}
+
+/// What can be told while others are still being tried. Who is told of counts as told from now on.
+pub(crate) fn meanwhile(envelope: &Envelope, fates: &mut [Fate]) -> Vec<(Kind, Vec<usize>)> {
+    let mut notices = Vec::new();
+    for kind in [Kind::Failed, Kind::Succeeded] {
+        let mut about = Vec::new();
+        for (n, fate) in fates.iter_mut().enumerate() {
+            if !fate.told && ending(envelope, n, fate.state) == Some(kind) {
+                fate.told = true;
+                about.push(n);
+            }
+        }
+        if !about.is_empty() {
+            notices.push((kind, about));
+        }
+    }
+    notices
 }
 
 /// Gives up everybody who still waits.

@@ -23,10 +23,22 @@ pub(crate) struct Conversation {
     pub(crate) used: u32,
 }
 
+/// A message for a transaction.
+pub(crate) struct Letter<'l> {
+    pub(crate) envelope: &'l Envelope,
+    pub(crate) text: &'l [u8],
+    /// Now.
+    pub(crate) clock: &'l (dyn Fn() -> SystemTime + Sync),
+    /// Told of those who are settled before the text is given: that may take long.
+    pub(crate) meanwhile: &'l (dyn Fn(&[Verdict]) + Sync),
+}
+
 /// What came of a transaction.
 #[derive(Default)]
 pub(crate) struct Transaction {
     pub(crate) verdicts: Vec<Verdict>,
+    /// How many of them were told of meanwhile.
+    pub(crate) told: usize,
     /// Recipients that the server wants in another transaction (452 4.5.3).
     pub(crate) left: Vec<usize>,
     /// Whether the connection is of further use.
@@ -40,16 +52,11 @@ impl Conversation {
     }
 
     /// Gives a message to these recipients of its envelope.
-    pub(crate) async fn give(
-        &mut self,
-        envelope: &Envelope,
-        recipients: &[usize],
-        text: &[u8],
-        clock: impl Fn() -> SystemTime,
-    ) -> Transaction {
+    pub(crate) async fn give(&mut self, letter: &Letter<'_>, recipients: &[usize]) -> Transaction {
         self.used += 1;
-        let mut needs = Needs::of(envelope, text);
-        let text = match needs.fit(text, &self.extensions) {
+        let Letter { clock, .. } = letter;
+        let mut needs = Needs::of(letter.envelope, letter.text);
+        let text = match needs.fit(letter.text, &self.extensions) {
             Ok(text) => text,
             Err(unfit) => {
                 let outcome = Outcome {
@@ -59,8 +66,8 @@ impl Conversation {
                 };
                 return Transaction {
                     verdicts: all(recipients, &outcome),
-                    left: Vec::new(),
                     goes_on: true,
+                    ..Transaction::default()
                 };
             }
         };
@@ -72,9 +79,11 @@ impl Conversation {
             .split_at_checked(most)
             .unwrap_or((recipients, &[]));
         done.left.extend_from_slice(rest);
-        let outcome = self
-            .transact(envelope, recipients, &text, &needs, &clock, &mut done)
-            .await;
+        let letter = Letter {
+            text: &text,
+            ..*letter
+        };
+        let outcome = self.transact(&letter, recipients, &needs, &mut done).await;
         if let Err(failure) = outcome {
             let outcome = of_failure(&failure, &self.peer, clock());
             let settled: Vec<usize> = done.verdicts.iter().map(|v| v.n).collect();
@@ -94,26 +103,71 @@ impl Conversation {
         self.used >= most.min(MOST_USES)
     }
 
+    /// One transaction: the envelope, and the text for those whom the server takes.
     async fn transact(
         &mut self,
-        envelope: &Envelope,
+        letter: &Letter<'_>,
         recipients: &[usize],
-        text: &[u8],
         needs: &Needs,
-        clock: &impl Fn() -> SystemTime,
         done: &mut Transaction,
     ) -> Result<(), Failure> {
+        let all = &letter.envelope.recipients;
         let spoken: Vec<(usize, String)> = recipients
             .iter()
-            .filter_map(|n| Some((*n, speak(&envelope.recipients.get(*n)?.address, needs))))
+            .filter_map(|n| Some((*n, speak(&all.get(*n)?.address, needs))))
             .collect();
+        let (replies, broken) = self.offer(letter, &spoken, needs).await;
+        let Some(mail) = replies.first() else {
+            return Err(broken.unwrap_or(Failure::Closed {
+                stage: Stage::Mail,
+                peer: self.client.peer(),
+            }));
+        };
+        let (taken, farewell) = match mail.is_positive() {
+            true => self.sort(&spoken, replies.get(1..), letter.clock, done),
+            false => (Vec::new(), Some((mail, Stage::Mail))),
+        };
+        // RFC 5321 section 3.8: the server is about to close, whatever it took before.
+        if let Some((reply, stage)) = farewell {
+            let settled: Vec<usize> = done.verdicts.iter().map(|v| v.n).collect();
+            for (n, _) in &spoken {
+                if !settled.contains(n) && !done.left.contains(n) {
+                    let verdict = self.verdict(*n, reply, stage, (letter.clock)());
+                    done.verdicts.push(verdict);
+                }
+            }
+            if is_farewell(reply) {
+                self.client.close().await;
+                return Ok(());
+            }
+        }
+        if let Some(failure) = broken {
+            return Err(failure);
+        }
+        if taken.is_empty() {
+            self.reset(done).await;
+            return Ok(());
+        }
+        if !done.verdicts.is_empty() {
+            (letter.meanwhile)(&done.verdicts);
+            done.told = done.verdicts.len();
+        }
+        self.give_text(letter, taken, needs, done).await
+    }
+
+    /// MAIL and the RCPTs; the replies as far as they came, and what broke.
+    async fn offer(
+        &mut self,
+        letter: &Letter<'_>,
+        spoken: &[(usize, String)],
+        needs: &Needs,
+    ) -> (Vec<Reply>, Option<Failure>) {
+        let envelope = letter.envelope;
         let sender = envelope.sender.as_ref().map(|a| speak(a, needs));
         let sender = sender.unwrap_or_default();
         let dsn = self.extensions.has("DSN");
-        let mut commands = vec![(
-            Stage::Mail,
-            Command::Mail(&sender, self.mail(envelope, needs, text, dsn)),
-        )];
+        let mail = self.mail(envelope, needs, letter.text, dsn);
+        let mut commands = vec![(Stage::Mail, Command::Mail(&sender, mail))];
         let notifies: Vec<Option<String>> = spoken
             .iter()
             .map(|(n, _)| {
@@ -131,57 +185,45 @@ impl Conversation {
             };
             commands.push((Stage::Rcpt, Command::Rcpt(address, parameters)));
         }
-        let (replies, mut broken) = self.ask(&commands).await;
-        let mut replies = replies.into_iter();
-        let Some(mail) = replies.next() else {
-            return Err(broken.take().unwrap_or(Failure::Closed {
-                stage: Stage::Mail,
-                peer: self.client.peer(),
-            }));
-        };
+        self.ask(&commands).await
+    }
+
+    /// Sorts the recipients by what the server answered; gives those whom it takes, and the reply
+    /// with which it says farewell.
+    fn sort<'r>(
+        &self,
+        spoken: &[(usize, String)],
+        replies: Option<&'r [Reply]>,
+        clock: &dyn Fn() -> SystemTime,
+        done: &mut Transaction,
+    ) -> (Vec<usize>, Option<(&'r Reply, Stage)>) {
         let mut taken = Vec::new();
-        let mut farewell = is_farewell(&mail).then(|| (mail.clone(), Stage::Mail));
-        if mail.is_positive() {
-            for ((n, _), reply) in spoken.iter().zip(replies) {
-                if is_farewell(&reply) {
-                    farewell = Some((reply, Stage::Rcpt));
-                } else if reply.is_positive() {
-                    taken.push(*n);
-                } else if !taken.is_empty() && is_too_many(&reply) {
-                    done.left.push(*n);
-                } else {
-                    let verdict = self.verdict(*n, &reply, Stage::Rcpt, clock());
-                    done.verdicts.push(verdict);
-                }
-            }
-        } else if farewell.is_none() {
-            for (n, _) in &spoken {
-                let verdict = self.verdict(*n, &mail, Stage::Mail, clock());
+        let mut farewell = None;
+        for ((n, _), reply) in spoken.iter().zip(replies.unwrap_or_default()) {
+            if is_farewell(reply) {
+                farewell = Some((reply, Stage::Rcpt));
+            } else if reply.is_positive() {
+                taken.push(*n);
+            } else if !taken.is_empty() && is_too_many(reply) {
+                done.left.push(*n);
+            } else {
+                let verdict = self.verdict(*n, reply, Stage::Rcpt, clock());
                 done.verdicts.push(verdict);
             }
         }
-        // RFC 5321 section 3.8: the server is about to close, whatever it took before.
-        if let Some((reply, stage)) = farewell {
-            self.client.close().await;
-            let settled: Vec<usize> = done.verdicts.iter().map(|v| v.n).collect();
-            for (n, _) in &spoken {
-                if !settled.contains(n) && !done.left.contains(n) {
-                    let verdict = self.verdict(*n, &reply, stage, clock());
-                    done.verdicts.push(verdict);
-                }
-            }
-            return Ok(());
-        }
-        if let Some(failure) = broken {
-            return Err(failure);
-        }
-        if taken.is_empty() {
-            let reset = self.client.say(Stage::Rset, &Command::Rset).await;
-            done.goes_on = reset.is_ok_and(|reply| reply.is_positive());
-            return Ok(());
-        }
+        (taken, farewell)
+    }
+
+    /// The text for those whom the server has taken.
+    async fn give_text(
+        &mut self,
+        letter: &Letter<'_>,
+        taken: Vec<usize>,
+        needs: &Needs,
+        done: &mut Transaction,
+    ) -> Result<(), Failure> {
         let (replies, broken) = if needs.binary {
-            (vec![self.client.chunk(text, true).await?], None)
+            (vec![self.client.chunk(letter.text, true).await?], None)
         } else {
             let data = self.client.say(Stage::Data, &Command::Data).await?;
             if data.code / 100 == 2 || self.client.has_unread() {
@@ -196,34 +238,38 @@ impl Conversation {
             }
             if data.code != 354 {
                 for n in taken {
-                    let verdict = self.verdict(n, &data, Stage::Data, clock());
+                    let verdict = self.verdict(n, &data, Stage::Data, (letter.clock)());
                     done.verdicts.push(verdict);
                 }
-                if is_farewell(&data) {
-                    self.client.close().await;
-                    return Ok(());
+                match is_farewell(&data) {
+                    true => self.client.close().await,
+                    false => self.reset(done).await,
                 }
-                let reset = self.client.say(Stage::Rset, &Command::Rset).await;
-                done.goes_on = reset.is_ok_and(|reply| reply.is_positive());
                 return Ok(());
             }
             let count = if self.lmtp { taken.len() } else { 1 };
-            self.client.message_to_each(text, count).await
+            self.client.message_to_each(letter.text, count).await
         };
-
+        let dsn = self.extensions.has("DSN");
         for (i, n) in taken.into_iter().enumerate() {
             let reply = match self.lmtp {
                 true => replies.get(i),
                 false => replies.first(),
             };
             if let Some(reply) = reply {
-                let mut verdict = self.verdict(n, reply, Stage::Dot, clock());
+                let mut verdict = self.verdict(n, reply, Stage::Dot, (letter.clock)());
                 verdict.told_elsewhere = dsn && !self.lmtp;
                 done.verdicts.push(verdict);
             }
         }
         done.goes_on = broken.is_none() && replies.iter().all(|reply| reply.code != 421);
         broken.map_or(Ok(()), Err)
+    }
+
+    /// Ends a transaction without a text; the connection is of use when the server agrees.
+    async fn reset(&mut self, done: &mut Transaction) {
+        let reset = self.client.say(Stage::Rset, &Command::Rset).await;
+        done.goes_on = reset.is_ok_and(|reply| reply.is_positive());
     }
 
     fn mail<'e>(

@@ -2,7 +2,7 @@
 //! all has come back.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,23 +10,20 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, watch};
 
 use super::boxes::{Boxes, Post, THREADS};
-use super::conclude::{Conclusion, Known, conclude};
+use super::conclude::{Conclusion, Known, conclude, is_news};
 use super::outcome::{Verdict, status};
 use super::remote::Remotes;
 use super::route::{Destination, Route, route};
 use super::settings::Settings;
 use crate::dns::Lookup;
 use crate::mta::maildir;
-use crate::mta::notify::{self, Kind, Notice};
-use crate::mta::queue::{Entry, Event, Fate, Outcome, Queue, State, StoreError, lock};
+use crate::mta::queue::{Entry, Event, Fate, Outcome, Queue, State, lock};
 use crate::mta::retry::Clock;
 
 /// Messages that are worked on at the same time.
 const AT_ONCE: usize = 2000;
 /// Messages that are taken from the queue at a time.
 const HANDFUL: usize = 256;
-/// How long to wait before a notice that the disk did not take is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
 /// How long conversations that are going on may take to come to their end when we stop.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -36,9 +33,19 @@ pub type Log = Arc<dyn Fn(&str, Option<&str>, &[(&str, &str)]) + Send + Sync>;
 /// A message that is being worked on.
 pub(super) struct Work {
     pub(super) entry: Entry,
-    fates: Mutex<Vec<Fate>>,
+    pub(super) fates: Mutex<Vec<Fate>>,
     /// Parts that have not come back.
-    parts: AtomicUsize,
+    pub(super) parts: AtomicUsize,
+    /// Whether somebody waits to tell of those who are settled.
+    pub(super) telling: AtomicBool,
+}
+
+/// What is left to be told.
+enum News {
+    /// A message has been concluded upon.
+    Concluded(Arc<Work>, Conclusion),
+    /// Some of its recipients are settled, and others may take long.
+    Meanwhile(Arc<Work>),
 }
 
 /// What the parts of delivery share.
@@ -53,14 +60,14 @@ pub(super) struct Desk {
     /// Rung when one of them is done.
     done: Notify,
     /// Messages about which somebody has to be told.
-    tell: UnboundedSender<(Arc<Work>, Conclusion)>,
+    tell: UnboundedSender<News>,
 }
 
 /// Delivery, until it is told to stop.
 pub struct Delivery<L> {
     desk: Arc<Desk>,
     remotes: Remotes<L>,
-    told: UnboundedReceiver<(Arc<Work>, Conclusion)>,
+    told: UnboundedReceiver<News>,
 }
 
 impl<L: Lookup + Send + Sync + 'static> Delivery<L> {
@@ -117,10 +124,7 @@ impl<L: Lookup + Send + Sync + 'static> Delivery<L> {
                 () = self.desk.queue.stirred() => {}
                 () = self.desk.done.notified() => {}
                 () = tokio::time::sleep(wait) => {}
-                Some((work, conclusion)) = self.told.recv() => {
-                    let desk = self.desk.clone();
-                    tokio::spawn(async move { desk.tell(&work, conclusion).await });
-                }
+                Some(news) = self.told.recv() => self.spread(news),
             }
         }
         self.finish().await;
@@ -129,6 +133,26 @@ impl<L: Lookup + Send + Sync + 'static> Delivery<L> {
         for thread in threads {
             // They only finish what they have; a second or two.
             drop(tokio::task::spawn_blocking(move || thread.join()).await);
+        }
+    }
+
+    fn spread(&self, news: News) {
+        match news {
+            News::Concluded(work, conclusion) => {
+                let desk = self.desk.clone();
+                tokio::spawn(async move { desk.tell(&work, conclusion).await });
+            }
+            News::Meanwhile(work) => {
+                let gather = self.desk.settings.gather;
+                // Nothing is kept for this that is not needed any more.
+                let (desk, work) = (Arc::downgrade(&self.desk), Arc::downgrade(&work));
+                tokio::spawn(async move {
+                    tokio::time::sleep(gather).await;
+                    if let (Some(desk), Some(work)) = (desk.upgrade(), work.upgrade()) {
+                        desk.tell_meanwhile(&work).await;
+                    }
+                });
+            }
         }
     }
 
@@ -154,8 +178,11 @@ impl<L: Lookup + Send + Sync + 'static> Delivery<L> {
             tokio::select! {
                 () = tokio::time::sleep_until(end) => return,
                 () = desk.done.notified() => {}
-                Some((work, conclusion)) = self.told.recv() => {
-                    desk.tell(&work, conclusion).await;
+                Some(news) = self.told.recv() => {
+                    // What is not told now is told after the next start.
+                    if let News::Concluded(work, conclusion) = news {
+                        desk.tell(&work, conclusion).await;
+                    }
                 }
             }
         }
@@ -204,6 +231,7 @@ impl<L: Lookup + Send + Sync + 'static> Delivery<L> {
             entry,
             // Nothing to do: a message that was settled and not yet concluded upon.
             parts: AtomicUsize::new(parts.max(1)),
+            telling: AtomicBool::new(false),
         });
         if !refused.is_empty() || parts == 0 {
             desk.settle(&work, refused);
@@ -221,13 +249,24 @@ impl<L: Lookup + Send + Sync + 'static> Delivery<L> {
 }
 
 impl Desk {
+    /// Takes in what is known of some recipients of a part that has not come back.
+    pub(super) fn settle_some(&self, work: &Arc<Work>, verdicts: Vec<Verdict>) {
+        // One part more, so that this is not the last.
+        work.parts.fetch_add(1, Ordering::AcqRel);
+        self.settle(work, verdicts);
+    }
+
     /// Takes back one part of a message. May be called from any thread.
     pub(super) fn settle(&self, work: &Arc<Work>, verdicts: Vec<Verdict>) {
-        let last = work.parts.fetch_sub(1, Ordering::AcqRel) == 1;
+        // Counted and noted under the lock: whoever concludes knows everything that came back
+        // before, and nobody begins the next attempt without it.
         let mut fates = lock(&work.fates);
+        let last = work.parts.fetch_sub(1, Ordering::AcqRel) == 1;
         let mut events = Vec::with_capacity(verdicts.len());
+        let mut news = false;
         for verdict in verdicts {
             self.log(work, &verdict);
+            news |= is_news(&work.entry.envelope, verdict.n, verdict.state);
             if let Some(fate) = fates.get_mut(verdict.n) {
                 fate.state = verdict.state;
                 fate.told |= verdict.told_elsewhere && verdict.state == State::Delivered;
@@ -239,8 +278,11 @@ impl Desk {
             events.push(Event::State(verdict.n, verdict.state, verdict.outcome));
         }
         if !last {
-            drop(fates);
             self.queue.note(work.entry.id, &events);
+            drop(fates);
+            if news && !work.telling.swap(true, Ordering::AcqRel) {
+                drop(self.tell.send(News::Meanwhile(work.clone())));
+            }
             return;
         }
         let known = Known {
@@ -265,88 +307,14 @@ impl Desk {
         events.extend(conclusion.events.iter().cloned());
         self.queue.note(work.entry.id, &events);
         // The receiver lives as long as there is work.
-        drop(self.tell.send((work.clone(), conclusion)));
+        drop(self.tell.send(News::Concluded(work.clone(), conclusion)));
     }
 
-    fn close(&self, work: &Work, events: &[Event]) {
+    pub(super) fn close(&self, work: &Work, events: &[Event]) {
         self.queue.note(work.entry.id, events);
         self.queue.release(work.entry.id);
         self.busy.fetch_sub(1, Ordering::AcqRel);
         self.done.notify_one();
-    }
-
-    /// Queues the notices, durably, before the message is done with.
-    async fn tell(&self, work: &Work, conclusion: Conclusion) {
-        for n in &conclusion.doubles {
-            let to = work.entry.envelope.recipients.get(*n);
-            let to = to.map(|r| r.address.to_string()).unwrap_or_default();
-            let id = work.entry.id.to_string();
-            (self.log)("double-bounce", Some(&id), &[("to", &to)]);
-        }
-        let fates = lock(&work.fates).clone();
-        let mut told = true;
-        for (kind, recipients) in &conclusion.notices {
-            told &= self.notify(work, *kind, recipients, &fates).await;
-        }
-        if !conclusion.doubles.is_empty() && self.settings.double_bounces.is_some() {
-            told &= self
-                .notify(work, Kind::Double, &conclusion.doubles, &fates)
-                .await;
-        }
-        if told {
-            self.close(work, &conclusion.afterwards);
-        } else {
-            // Neither told nor forgotten: the next attempt only tells.
-            let again = Event::Next(self.clock.now() + AGAIN, work.entry.tries);
-            self.close(work, &[again]);
-        }
-    }
-
-    async fn notify(&self, work: &Work, kind: Kind, about: &[usize], fates: &[Fate]) -> bool {
-        let entry = &work.entry;
-        let original = entry.text.clone();
-        let loaded = tokio::task::spawn_blocking(move || original.load()).await;
-        let original = loaded.ok().and_then(Result::ok);
-        let notice = Notice {
-            kind,
-            id: entry.id,
-            envelope: &entry.envelope,
-            about: about
-                .iter()
-                .filter_map(|n| Some((*n, fates.get(*n)?)))
-                .collect(),
-            original: original.as_ref().map(AsRef::as_ref).unwrap_or_default(),
-            now: self.clock.now(),
-            until: self.settings.schedule.end(entry.envelope.received, false),
-            host: &self.settings.host,
-            style: self.settings.style,
-            returned: self.settings.returned,
-            postmaster: self.settings.double_bounces.as_ref(),
-        };
-        let mut draft = self.queue.draft();
-        let Some((envelope, text)) = notify::write(&notice, *draft.id()) else {
-            return true;
-        };
-        let to = envelope.recipients.first().map(|r| r.address.to_string());
-        let new = draft.id().to_string();
-        let kept = match draft.write(&text) {
-            Ok(()) => draft.commit(envelope).await.map(|_| ()),
-            Err(error) => Err(error),
-        };
-        let fields = [
-            ("kind", kind.word()),
-            ("to", to.as_deref().unwrap_or_default()),
-            ("notice", new.as_str()),
-        ];
-        let id = entry.id.to_string();
-        match kept {
-            Ok(()) => (self.log)("notice", Some(&id), &fields),
-            Err(StoreError::Full | StoreError::Io(_)) => {
-                (self.log)("notice-not-kept", Some(&id), &fields);
-                return false;
-            }
-        }
-        true
     }
 
     /// One line for each recipient and attempt.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::office::{Office, TEXT, heard_out, to, verbs};
+use super::office::{Office, TEXT, full, heard_out, to, verbs};
 use super::*;
+use crate::bounce::explanation::Explanation;
 use crate::dns::world::World;
 use crate::mta::envelope::Body;
 use crate::smtp::played::{Act, Played, Stage};
@@ -50,6 +51,93 @@ async fn deliver(stage: &Stage, addresses: &[&str]) -> (String, Vec<String>) {
         false => verbs(stage),
     };
     (heard, told)
+}
+
+/// The recipients that alice's notices speak of, a list for each notice.
+fn told(office: &Office) -> Vec<Vec<String>> {
+    let one = |notice: Explanation| notice.recipients.into_iter().filter_map(|r| r.address);
+    let mut all: Vec<Vec<String>> = office
+        .notices()
+        .into_iter()
+        .map(|n| one(n).collect())
+        .collect();
+    all.sort();
+    all
+}
+
+async fn until(what: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if what() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never came");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_does_not_hold_back_the_news_of_others() {
+    let silent = Played::greeting(Act::Silence).start().await.unwrap();
+    let office = Office::open(None, World::new(), |settings| {
+        settings.mailboxes.add("alice").unwrap();
+        settings.gather = Duration::from_millis(50);
+        settings.deadlines.banner = Duration::from_secs(3600);
+        let route = format!("hung.test={}", silent.at);
+        settings.routes.push(Relay::parse_route(&route).unwrap());
+    });
+    let mail = to(&["nobody@home.test", "x@hung.test", "nemo@home.test"]);
+    office.put(mail, TEXT).await;
+    until(|| told(&office).len() == 1).await;
+    assert_eq!(told(&office), [["nobody@home.test", "nemo@home.test"]]);
+    // It is noted as told: after a start in the middle of the attempt nobody is told again.
+    let entry = office
+        .queue
+        .all()
+        .into_iter()
+        .find(|e| e.envelope.sender.is_some());
+    let states: Vec<_> = entry.unwrap().fates.iter().map(|f| f.told).collect();
+    assert_eq!(states, [true, false, true]);
+    office.close().await;
+}
+
+#[tokio::test]
+async fn who_is_refused_is_told_of_though_the_text_for_the_others_hangs() {
+    let stage = plain()
+        .on("RCPT TO:<bad", &[say("550 5.1.1 no such user")])
+        .on("DATA", &[Act::Silence])
+        .start()
+        .await
+        .unwrap();
+    let office = Office::open(Some(&stage), World::new(), |settings| {
+        settings.gather = Duration::from_millis(50);
+        settings.deadlines.data = Duration::from_millis(1500);
+        settings.schedule.waits = vec![Duration::from_secs(3600)];
+        settings.schedule.expire_after = Duration::from_secs(1800);
+        settings.schedule.warn_after = None;
+    });
+    office
+        .put(to(&["good@far.test", "bad@far.test"]), TEXT)
+        .await;
+    until(|| told(&office).len() == 1).await;
+    assert!(!office.queue.is_empty());
+    office.done().await;
+    // Each is told of once, whatever came of the other.
+    assert_eq!(told(&office), [["bad@far.test"], ["good@far.test"]]);
+    office.close().await;
+}
+
+#[tokio::test]
+async fn what_comes_back_within_a_moment_is_told_in_one_notice() {
+    let stage = full("550 5.1.1 no such user").start().await.unwrap();
+    let office = Office::open(Some(&stage), World::new(), |settings| {
+        settings.mailboxes.add("alice").unwrap();
+    });
+    office
+        .put(to(&["nobody@home.test", "x@far.test"]), TEXT)
+        .await;
+    office.done().await;
+    assert_eq!(told(&office), [["nobody@home.test", "x@far.test"]]);
+    office.close().await;
 }
 
 #[tokio::test]

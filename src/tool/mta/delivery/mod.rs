@@ -14,6 +14,7 @@ mod remote;
 mod route;
 mod settings;
 mod seven_bit;
+mod tell;
 
 pub use desk::{Delivery, Log};
 pub use settings::{BadRoute, Pattern, Relay, Settings, Tls};

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::approach::Manner;
-use super::conversation::{Conversation, all};
+use super::conversation::{Conversation, Letter, all};
 use super::desk::{Desk, Work};
 use super::exchange::{self, NoTarget, Target};
 use super::outcome::status;
@@ -183,11 +183,13 @@ impl<L: Lookup + Send + Sync + 'static> Inner<L> {
                 continue;
             };
             let reused = conversation.used > 0;
-            let envelope = &work.entry.envelope;
-            let clock = || self.desk.clock.now();
-            let done = conversation
-                .give(envelope, &some, text.as_ref(), clock)
-                .await;
+            let letter = Letter {
+                envelope: &work.entry.envelope,
+                text: text.as_ref(),
+                clock: &|| self.desk.clock.now(),
+                meanwhile: &|verdicts| self.desk.settle_some(&work, verdicts.to_vec()),
+            };
+            let mut done = conversation.give(&letter, &some).await;
             // A server may close a kept connection at any time; that is no answer.
             let nothing_said = |v: &super::outcome::Verdict| {
                 v.outcome.reply.is_none() && v.outcome.command.as_deref() == Some("MAIL FROM")
@@ -200,9 +202,12 @@ impl<L: Lookup + Send + Sync + 'static> Inner<L> {
                 open.push_front(some);
                 continue;
             }
-            verdicts.extend(done.verdicts);
+            verdicts.extend(done.verdicts.drain(done.told..));
             if !done.left.is_empty() {
                 open.push_front(done.left);
+            }
+            if !open.is_empty() && !verdicts.is_empty() {
+                self.desk.settle_some(&work, std::mem::take(&mut verdicts));
             }
         }
         self.desk.settle(&work, verdicts);

@@ -33,6 +33,8 @@ pub struct Settings {
     pub dns_wait: Duration,
     /// When to try again and when to give up.
     pub schedule: Schedule,
+    /// How long a notice waits for the other recipients of its message, so that one tells of all.
+    pub gather: Duration,
     /// Recipients in one transaction.
     pub recipients: usize,
     /// Connections to one destination.
@@ -66,6 +68,7 @@ impl Settings {
             },
             dns_wait: Duration::from_secs(10),
             schedule: Schedule::default(),
+            gather: Duration::from_secs(30),
             recipients: 100,
             connections: 8,
             hops: 50,

@@ -253,8 +253,8 @@ mod tests {
         let mut many = envelope(1);
         let one = |n: usize| Recipient {
             address: Address {
-                local: format!("{n:0>60}").into(),
-                domain: Some(format!("{}.example.test", "d".repeat(60)).into()),
+                local: format!("{n:0>60}"),
+                domain: Some(format!("{}.example.test", "d".repeat(60))),
             },
             notify: None,
             orcpt: None,
