@@ -173,6 +173,12 @@ fn the_250_comes_after_the_sync_and_a_letter_is_shown_after_its_own() {
     wait("it is in the mailbox", || {
         !mails(dir.path(), "bob").is_empty()
     });
+    // It is there a moment before that is durable and noted.
+    let noted = || fs::read_to_string(&trace).is_ok_and(|calls| calls.contains("== note"));
+    let end = Instant::now() + Duration::from_secs(10);
+    while !noted() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     drop(server);
     let calls = fs::read_to_string(&trace).unwrap();
     if !calls.contains("pwrite64(") {
