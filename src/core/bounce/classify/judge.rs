@@ -113,7 +113,9 @@ impl<'a> Facts<'a> {
             return (Cause::Delivered, Confidence::High, None);
         }
         let in_reply = self.reply.enhanced.and_then(codes::enhanced);
-        let least = match in_reply {
+        let in_report = case.status.and_then(codes::enhanced);
+        let alone = in_report.filter(|_| self.reply.code.is_none());
+        let least = match in_reply.or(alone) {
             Some((_, Trust::Sure)) => TELLING,
             _ => SPECIFIC,
         };
@@ -124,7 +126,6 @@ impl<'a> Facts<'a> {
             };
             return (rule.cause, self.confidence(case, rule), Some(deciding));
         }
-        let in_report = case.status.and_then(codes::enhanced);
         let generic = self
             .read
             .iter()

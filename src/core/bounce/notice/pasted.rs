@@ -100,6 +100,8 @@ fn begins_log(line: &Line<'_>) -> bool {
     const NEAR: usize = 40;
     let near = line.body.as_bytes();
     let near = near.get(..near.len().min(NEAR)).unwrap_or(near);
+    // `delay=00:00:03` is no time of day.
+    let near = near.split(|b| *b == b'=').next().unwrap_or_default();
     let digit = |b: u8| b.is_ascii_digit();
     near.windows(8).any(|w| {
         matches!(w, [a, b, b':', c, d, b':', e, f]
@@ -113,7 +115,14 @@ fn logged(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
     let unfolded = reply::unfolded(&words.text);
     let line = unfolded.as_deref().unwrap_or(&words.text);
     let found = reply::logged(line);
-    let action = found.action?;
+    // Sendmail: what became of it stands in `dsn=5.2.2` alone.
+    let action = found.action.or(
+        match (found.recipient, found.status.map(|code| code.class)) {
+            (Some(_), Some(4)) => Some(Action::Delayed),
+            (Some(_), Some(5)) => Some(Action::Failed),
+            _ => None,
+        },
+    )?;
     if !matches!(action, Action::Failed | Action::Delayed) {
         return None;
     }
@@ -148,14 +157,12 @@ const fn voice(code: Option<u16>) -> Voice {
     }
 }
 
-/// A refusal in a paragraph: a code with an enhanced code behind it, or a line that begins with a
-/// code and tells of a failure.
+/// A refusal in a paragraph: a code with an enhanced code behind it; without one a line that is
+/// announced by a colon or names whom it refuses, and that tells of a failure.
 fn refusal(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
     let paragraph = part(text, from, to);
     let (at, sure) = lines(paragraph, 0, paragraph.len()).find_map(|line| {
-        let lead = line
-            .body
-            .trim_start_matches(['"', '\'', '(', '[', '*', '`', '“', '„', '«', ' ']);
+        let lead = line.body.trim_start_matches(SIGNS);
         let start = line.body_at + (line.body.len() - lead.len());
         let coded = |at: usize| is_coded(paragraph.as_bytes().get(at..).unwrap_or_default());
         if reply::starts_refusal(lead) {
@@ -168,15 +175,32 @@ fn refusal(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
             .map(|at| (at, true))
     })?;
     let said = part(paragraph, at, paragraph.len());
-    let roles = Marks::scan(said).roles(0, said.len());
-    if !sure && roles & (marks::FAIL | marks::FINAL) == 0 {
+    // Who lists codes explains them.
+    let code = part(said, 0, 3);
+    let other = |line: Line<'_>| {
+        let lead = line.body.trim_start_matches(SIGNS);
+        reply::starts_refusal(lead) && part(lead, 0, 3) != code
+    };
+    if lines(said, 0, said.len()).any(other) {
         return None;
+    }
+    if !sure {
+        let announced = at == 0 && part(text, 0, from).trim_end().ends_with(':');
+        let roles = Marks::scan(said).roles(0, said.len());
+        if !announced && address::find(said, 0).is_none()
+            || roles & (marks::FAIL | marks::FINAL) == 0
+        {
+            return None;
+        }
     }
     let words = Words::new(said, from + at, Voice::Remote);
     let found = reply::find(&words.text);
-    let action = match found.code? {
-        400..=499 => Action::Delayed,
-        500..=599 => Action::Failed,
+    let class = found
+        .enhanced
+        .map_or(found.code? / 100, |code| code.class.into());
+    let action = match class {
+        4 => Action::Delayed,
+        5 => Action::Failed,
         _ => return None,
     };
     Some(Draft {
@@ -187,6 +211,9 @@ fn refusal(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
         ..Draft::default()
     })
 }
+
+/// What may stand in front of a quoted reply.
+const SIGNS: [char; 10] = ['"', '\'', '(', '[', '*', '`', '“', '„', '«', ' '];
 
 /// True where a number may begin a reply in the midst of a line.
 fn opens(text: &str, at: usize) -> bool {
@@ -228,4 +255,63 @@ fn only_address(text: &str, known: &Known) -> Option<String> {
         }
     }
     only.map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use crate::bounce::explanation::Report;
+    use crate::message::layer::open;
+
+    fn told(text: &str) -> Option<(Report, Vec<(String, String)>)> {
+        let mail = format!("From: a@desk.example\nTo: b@desk.example\nSubject: mail\n\n{text}\n");
+        let notice = read(&open(mail.as_bytes()), false)?;
+        let said = notice.statements.into_iter().map(|s| {
+            let words = s.quotes.into_iter().next().map(|quote| quote.text);
+            (s.address.unwrap_or_default(), words.unwrap_or_default())
+        });
+        Some((notice.report, said.collect()))
+    }
+
+    #[test]
+    fn a_line_of_a_log_is_read_even_when_it_was_wrapped() {
+        let (report, said) = told(
+            "Here it is:\n\nNov 10 09:12:44 mta3 sm-mta[77]: 4AA8: to=<chair@society.example>,\n  \
+             delay=00:00:03, relay=mx.society.example. [203.0.113.150],\n  dsn=5.2.2, \
+             stat=Service unavailable\nNov 10 09:12:45 mta3 sm-mta[77]: 4AA9: to=<z@q.example>, \
+             stat=Deferred: Connection refused",
+        )
+        .unwrap();
+        assert_eq!(report, Report::Failed);
+        assert_eq!(said.len(), 2);
+        assert_eq!(said[0].0, "chair@society.example");
+        assert_eq!(said[1].1, "Deferred: Connection refused");
+    }
+
+    #[test]
+    fn one_refusal_in_a_persons_words_is_read_with_the_one_address_there() {
+        let (report, said) = told(
+            "When I write to anne@far.example I get \"550 5.7.1 Your server is not welcome\" at once.",
+        )
+        .unwrap();
+        assert_eq!(
+            (report, said[0].0.as_str()),
+            (Report::Failed, "anne@far.example")
+        );
+        assert!(said[0].1.starts_with("550 5.7.1"), "{}", said[0].1);
+        let (report, said) = told("The program says:\n\n452 mailbox full, try later").unwrap();
+        assert_eq!((report, said[0].0.as_str()), (Report::Delayed, ""));
+    }
+
+    #[test]
+    fn numbers_lists_of_codes_and_many_refusals_are_no_failure() {
+        for text in [
+            "550 kWh were used in October. The account was closed, 452.20 EUR are due.",
+            "Map the codes like this:\n\n550 -> mailbox unknown\n552 -> mailbox full",
+            "550 5.1.1 a\n\n552 5.2.2 b\n\n554 5.7.1 c\n\n421 4.3.2 d",
+            "My mail of last week came back, user unknown or so.",
+        ] {
+            assert_eq!(told(text), None, "{text}");
+        }
+    }
 }
