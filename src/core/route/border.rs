@@ -106,6 +106,10 @@ fn confirms(lower: &Hop, upper: &Hop, inside: bool) -> Option<bool> {
     if upper.role == Role::Fetch || upper.from.login.is_some() {
         return None;
     }
+    // One line twice is one line.
+    if lower.raw == upper.raw {
+        return Some(true);
+    }
     let by = lower.by.best_name();
     let loopback =
         upper.zone == Some(Zone::Local) || lower.by.host.as_deref().is_some_and(net::is_local_name);

@@ -250,6 +250,13 @@ impl Hop {
             .is_some_and(|s| received::words::find(s, product).is_some())
     }
 
+    /// Whether `with` names SMTP or its kin, whose lines say when they were encrypted.
+    pub fn is_smtp(&self) -> bool {
+        self.with.as_deref().is_some_and(|w| {
+            received::session::protocol(w).is_some() || received::words::find(w, "smtp").is_some()
+        })
+    }
+
     /// Whether the server looked for a reverse name and says what came of it: that shows in the
     /// name, or in the placeholder.
     pub(crate) fn states_rdns(&self) -> bool {

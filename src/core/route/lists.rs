@@ -59,7 +59,11 @@ pub(crate) fn handlers(head: &Head<'_>, hops: &[Hop]) -> Vec<Handler> {
         .chain(hops.iter().rev().filter_map(|h| h.envelope_from.clone()))
         .chain(head.get("X-Envelope-From").map(Cow::into_owned));
     for sender in senders {
-        if let Some((name, sign)) = rewritten(sender.trim_matches(['<', '>', ' '])) {
+        let sender = sender.trim_matches(['<', '>', ' ']);
+        if let Some((name, sign)) = rewritten(sender) {
+            if let Some(first) = first_forwarder(sender) {
+                add(&mut found, HandlerKind::Forwarder, first, sign);
+            }
             add(&mut found, HandlerKind::Forwarder, &name, sign);
         }
     }
@@ -150,6 +154,13 @@ pub(crate) fn rewritten(address: &str) -> Option<(String, &'static str)> {
     None
 }
 
+/// `SRS1=HASH=forwarder==…`: the one who rewrote the address before the last one did.
+fn first_forwarder(address: &str) -> Option<&str> {
+    let (_, rest) = words::after(address, "SRS1")?.get(1..)?.split_once('=')?;
+    let (name, _) = rest.split_once("==")?;
+    words::host_name(name)
+}
+
 /// What SRS coded into a local part, `HASH=TT=domain=user`: behind `SRS0=`, behind the first
 /// forwarder in `SRS1=HASH=forwarder==HASH=TT=domain=user`, or (Microsoft) behind `user+SRS=`.
 fn srs(local: &str) -> Option<&str> {
@@ -216,6 +227,8 @@ mod tests {
             let found = unwrapped(address).unwrap();
             assert_eq!(found, ("alice@example.com".into(), "SRS"), "{address}");
         }
+        assert_eq!(first_forwarder(twice), Some("fwd.example.net"));
+        assert_eq!(first_forwarder(srs), None);
         assert_eq!(unwrapped("bounces+SRS=44ldt=IX@tenant.example"), None);
         assert_eq!(
             unwrapped("btv1==0123==alice@example.com").unwrap().0,

@@ -140,7 +140,8 @@ fn is_submission(hop: &Hop, index: usize) -> bool {
     });
     web || hop.spoke("mapi")
         || hop.is_local_submission()
-        || hop.zone == Some(Zone::Local)
+        // A line without any client is of the server itself: its own notice, or mail put back.
+        || hop.zone == Some(Zone::Local) && (hop.from.ip.is_some() || hop.from.names().any(|_| true))
         || (hop.zone == Some(Zone::Private) && (asked || !has_full_name(hop)))
 }
 
@@ -224,6 +225,8 @@ mod tests {
         ] {
             assert_eq!(roles(&[body], None), ["msa"], "{body}");
         }
+        let notice = "by mx.example.org (Postfix) id 4AB12CD34E";
+        assert_eq!(roles(&[notice], None), ["mta"]);
         let direct =
             "from a.example.com (a.example.com [192.0.2.1]) by mx.example.org with ESMTP id 1";
         assert_eq!(roles(&[direct], None), ["mta"]);

@@ -276,9 +276,21 @@ fn revisited(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
         }
         last = by;
     }
+    // For another recipient each time, it was sent on and not around: one name stands for all
+    // servers of a large provider.
+    let sent_on = |visits: &[usize]| {
+        let mut known: Vec<&str> = Vec::new();
+        visits.iter().all(|n| {
+            let hop = case.hop(n.wrapping_sub(1));
+            let recipient = hop.and_then(|h| h.recipient.as_deref());
+            let fresh = recipient.is_some_and(|r| !known.iter().any(|k| k.eq_ignore_ascii_case(r)));
+            known.extend(recipient);
+            fresh
+        })
+    };
     let most = visits
         .into_iter()
-        .filter(|(_, v)| v.len() >= 3)
+        .filter(|(_, v)| v.len() >= 3 && !(v.len() <= MANY && sent_on(v)))
         .max_by(|a, b| (a.1.len(), &b.0).cmp(&(b.1.len(), &a.0)));
     if let Some((by, mut hops)) = most {
         hops.reverse();
@@ -311,5 +323,52 @@ fn revisited(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
             return;
         }
         delivered.push(address);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::message::layer::Head;
+
+    fn codes(lines: &[String]) -> Vec<&'static str> {
+        let header = format!("{}\n\n", lines.join("\n"));
+        let way = crate::route::of(&Head::parse(header.as_bytes()), &[]);
+        way.findings.iter().map(|f| f.code).collect()
+    }
+
+    /// A provider that all servers of bear one name, three times on the way of one message.
+    fn thrice(recipients: [&str; 3]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (n, to) in recipients.iter().enumerate() {
+            lines.push(format!(
+                "Received: from out{n}.example.net (out{n}.example.net [192.0.2.{n}]) by mx.example.com with ESMTPS id a{n} for <{to}>; 2 Mar 2026 09:15:4{n} +0000"
+            ));
+            lines.push(format!(
+                "Received: from mx.example.com (mx.example.com [198.51.100.1]) by out{n}.example.net with ESMTPS id b{n}; 2 Mar 2026 09:15:4{n} +0000"
+            ));
+        }
+        // Newest first, and without the line below the first visit.
+        lines.pop();
+        lines
+    }
+
+    #[test]
+    fn a_message_that_is_sent_on_from_mailbox_to_mailbox_of_one_provider_does_not_circle() {
+        let three = thrice(["carol@example.com", "bob@example.com", "team@example.com"]);
+        assert!(!codes(&three).contains(&"loop"));
+        let again = thrice(["bob@example.com", "carol@example.com", "bob@example.com"]);
+        assert!(codes(&again).contains(&"loop"));
+    }
+
+    #[test]
+    fn one_line_twice_is_neither_a_loop_nor_forged() {
+        let line = "Received: from a.example.net (a.example.net [192.0.2.1]) by mx.example.org (Postfix) with ESMTPS id 4F for <bob@example.org>; Mon, 2 Mar 2026 09:15:30 +0000".to_owned();
+        let found = codes(&[line.clone(), line]);
+        assert!(
+            found
+                .iter()
+                .all(|c| !matches!(*c, "loop" | "forged-line" | "unconfirmed")),
+            "{found:?}"
+        );
     }
 }

@@ -323,9 +323,16 @@ fn claims(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
             continue;
         };
         let value = crate::route::hop::cut(value.trim_matches(['[', ']', ' ']), 200);
-        let text = format!(
-            "{name} gives {value} as the author's; a claim, no more trustworthy than the oldest line"
-        );
+        let what = match name {
+            "X-PHP-Originating-Script" => match value.split_once(':') {
+                Some((uid, script)) => format!("{name}: the script {script} of user {uid} sent it"),
+                None => format!("{name}: the script {value} sent it"),
+            },
+            "X-Originating-Email" => format!("{name} gives {value} as the author's mailbox"),
+            "X-MDRemoteIP" => format!("{name} gives {value} as the client that MDaemon saw"),
+            _ => format!("{name} gives {value} as the author's address"),
+        };
+        let text = format!("{what}; a claim, no more trustworthy than the oldest line");
         found.push(Finding::whole(
             Severity::Info,
             "claimed-source",

@@ -4,7 +4,7 @@ use super::{Case, client};
 use crate::route::finding::{Finding, Severity, Sureness};
 use crate::route::hop::Hop;
 use crate::route::net::{self, Zone};
-use crate::route::received::{session, words};
+use crate::route::received::words;
 
 pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     clear_text(case, found);
@@ -24,13 +24,9 @@ fn clear_text(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
         .filter_map(|f| f.hop)
         .max();
     let clear = |h: &&Hop| {
-        let smtp = h
-            .with
-            .as_deref()
-            .is_some_and(|w| session::protocol(w).is_some() || words::find(w, "smtp").is_some());
         // What a forged line says of its session is forged too.
         let real = forged.is_none_or(|at| h.n > at);
-        h.zone == Some(Zone::Public) && smtp && !h.tls.used && real
+        h.zone == Some(Zone::Public) && h.is_smtp() && !h.tls.used && real
     };
     let hops: Vec<usize> = case.route.hops.iter().filter(clear).map(|h| h.n).collect();
     if !hops.is_empty() {

@@ -257,7 +257,8 @@ fn session(hop: &Hop) -> String {
     match hop.tls.version {
         Some(version) => format!("{with}, {}", version.replace("TLSv", "TLS ")),
         None if hop.tls.used => format!("{with}, TLS"),
-        None if hop.zone == Some(Zone::Public) => format!("{with}, no TLS"),
+        // Of web mail and collectors the lines say nothing of this kind.
+        None if hop.zone == Some(Zone::Public) && hop.is_smtp() => format!("{with}, no TLS"),
         None => with.to_owned(),
     }
 }
