@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, HirKind};
 
 /// More groups would hardly save a match.
@@ -13,6 +14,8 @@ const EXACT: usize = 48;
 const FURTHER: (usize, usize) = (48, 3);
 /// A group beside the best one that stands in more than so many of a thousand texts spares little.
 const TELLING: u32 = 100;
+/// In so many ways at most may a match begin.
+const BEGINS: usize = 2_000;
 /// A larger group costs as much to look at as a match.
 const SPARE: usize = 96;
 /// A literal of so many bytes does without the blanks around it.
@@ -70,6 +73,29 @@ pub(crate) fn of(hir: &Hir, usage: &Usage) -> Groups {
         }
     }
     found
+}
+
+/// Literals of which one tells where a match begins, each with its distance from the beginning.
+pub(crate) type Lead = Vec<(Vec<u8>, u8)>;
+
+/// The literals of a group by which each match begins, when the groups of a pattern have such: then
+/// a match need not be looked for, only tried where one of them stands.
+pub(crate) fn lead(hir: &Hir, groups: &[Group]) -> Option<Lead> {
+    let begins = Extractor::new().limit_total(BEGINS).extract(hir);
+    let begins = begins.literals()?;
+    groups.iter().find_map(|group| {
+        let mut lead = BTreeSet::new();
+        for begin in begins {
+            let begin = begin.as_bytes();
+            let places = group.iter().filter_map(|literal| {
+                let mut windows = begin.windows(literal.len());
+                Some((windows.position(|window| window == literal)?, literal))
+            });
+            let (at, literal) = places.min()?;
+            lead.insert((literal.clone(), u8::try_from(at).ok()?));
+        }
+        (!lead.is_empty() && lead.len() <= SPARE).then(|| lead.into_iter().collect())
+    })
 }
 
 /// A blank beside a word that is long enough tells nothing, and without it patterns share anchors.

@@ -84,6 +84,7 @@ struct Unit {
     rule: usize,
     pieces: bool,
     regex: String,
+    hir: Hir,
     groups: anchors::Groups,
 }
 
@@ -250,6 +251,7 @@ fn unit(
         rule,
         pieces,
         regex,
+        hir,
         groups,
     })
 }
@@ -307,6 +309,9 @@ fn write(
     // Groups beside the first: for each unit their number, then of each its size and its members.
     let mut further: Vec<usize> = Vec::new();
     let mut begins: Vec<usize> = Vec::new();
+    // Many patterns begin with the same words.
+    let mut leads: Vec<Vec<(usize, u8)>> = vec![Vec::new()];
+    let mut led: Vec<usize> = Vec::new();
     for (number, unit) in units.iter().enumerate() {
         begins.push(further.len());
         further.push(unit.groups.chosen.len().saturating_sub(1));
@@ -329,6 +334,23 @@ fn write(
                 further.extend(ids);
             }
         }
+        let lead = anchors::lead(&unit.hir, &unit.groups.chosen).unwrap_or_default();
+        let mut ids: Vec<(usize, u8)> = lead
+            .iter()
+            .filter_map(|(literal, back)| {
+                Some((*known.get(std::str::from_utf8(literal).ok()?)?, *back))
+            })
+            .collect();
+        ids.sort_unstable();
+        led.push(
+            leads
+                .iter()
+                .position(|known| *known == ids)
+                .unwrap_or_else(|| {
+                    leads.push(ids);
+                    leads.len() - 1
+                }),
+        );
     }
     let mut out = literals::table("ANCHORS", &anchors)?;
     let lists = (0..anchors.len()).map(|id| postings.get(&id).map_or(&[][..], Vec::as_slice));
@@ -400,6 +422,19 @@ fn write(
         emit::strings(&patterns),
         emit::numbers(further)
     );
+    let _ = writeln!(
+        out,
+        "/// By unit: which of the leads is its; 0 when there is none.\n\
+         static LED: &[u16; {}] = &{};\n\
+         /// Anchors of which one stands where a match begins, with the distance from its beginning.\n\
+         static LEADS: &[&[(u16, u8)]] = &[",
+        units.len(),
+        emit::numbers(led)
+    );
+    for lead in &leads {
+        let _ = writeln!(out, "&{lead:?},");
+    }
+    let _ = writeln!(out, "];");
     let _ = writeln!(out, "#[cfg(test)]\nstatic EXAMPLES: &[Examples] = &[");
     for rule in rules {
         let _ = writeln!(

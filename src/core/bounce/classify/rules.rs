@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use regex_automata::meta::Regex;
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input};
 
 use super::fold::Folded;
 use crate::bounce::cause::Cause;
@@ -98,11 +99,17 @@ impl<const N: usize> Bits<N> {
     }
 }
 
+/// So many places of anchors are kept; a text with more of them is long, and looked through.
+const PLACES: usize = 64;
+
 /// The anchors of a text.
 struct Met {
     anchors: Bits<{ ANCHORS.len().div_ceil(64) }>,
     /// The units of whose first group one was met.
     units: Bits<{ UNITS.len().div_ceil(64) }>,
+    /// Where which anchor stands, and how many of them were met.
+    places: [(u16, u16); PLACES],
+    count: usize,
 }
 
 impl Met {
@@ -111,8 +118,18 @@ impl Met {
         let mut met = Self {
             anchors: Bits([0; _]),
             units: Bits([0; _]),
+            places: [(0, 0); _],
+            count: 0,
         };
-        ANCHORS.each(text.all(), |anchor, _, _| {
+        ANCHORS.each(text.all(), |anchor, start, _| {
+            let place = u16::try_from(anchor).ok().zip(u16::try_from(start).ok());
+            match met.places.get_mut(met.count).zip(place) {
+                Some((slot, place)) => {
+                    *slot = place;
+                    met.count += 1;
+                }
+                None => met.count = PLACES + 1,
+            }
             if met.anchors.insert(anchor) {
                 let range = STARTS.get(anchor).zip(STARTS.get(anchor + 1));
                 let units = range.and_then(|(&from, &to)| POSTINGS.get(from.into()..to.into()));
@@ -122,6 +139,21 @@ impl Met {
             }
         });
         met
+    }
+
+    /// Where in the text a match of a unit can begin, when its anchors tell that.
+    fn starts(&self, unit: usize) -> Option<impl Iterator<Item = usize>> {
+        let lead = LEADS.get(usize::from(*LED.get(unit)?))?;
+        let places = self.places.get(..self.count)?;
+        (!lead.is_empty()).then(|| {
+            places.iter().flat_map(|&(anchor, place)| {
+                let at = lead.partition_point(|&(id, _)| id < anchor);
+                let same = lead.get(at..).unwrap_or_default().iter();
+                same.take_while(move |(id, _)| *id == anchor)
+                    .filter_map(move |(_, back)| place.checked_sub((*back).into()))
+                    .map(usize::from)
+            })
+        })
     }
 }
 
@@ -135,7 +167,7 @@ pub(super) fn first(text: &Folded, setting: &Setting<'_>) -> Option<&'static Rul
             left &= left - 1;
             let unit = UNITS.get(index)?;
             if possible(unit, &met.anchors)
-                && let Some(rule) = matching(index, text, setting)
+                && let Some(rule) = matching(index, text, &met, setting)
             {
                 return Some(rule);
             }
@@ -163,7 +195,12 @@ fn possible<const N: usize>(unit: &Unit, met: &Bits<N>) -> bool {
     })
 }
 
-fn matching(number: usize, text: &Folded, setting: &Setting<'_>) -> Option<&'static Rule> {
+fn matching(
+    number: usize,
+    text: &Folded,
+    met: &Met,
+    setting: &Setting<'_>,
+) -> Option<&'static Rule> {
     let unit = UNITS.get(number)?;
     let rule = RULES.get(usize::from(unit.rule))?;
     if !rule.fits(setting) {
@@ -173,12 +210,11 @@ fn matching(number: usize, text: &Folded, setting: &Setting<'_>) -> Option<&'sta
         .get(number)?
         .get_or_init(|| compile(PATTERNS.get(number)?))
         .as_ref()?;
-    let half = if unit.pieces {
-        text.pieces()
-    } else {
-        text.words()
+    let matches = match met.starts(number) {
+        Some(mut starts) => starts.any(|start| begins(regex, text, unit, start)),
+        None => regex.is_match(half(text, unit)),
     };
-    if !regex.is_match(half) {
+    if !matches {
         return None;
     }
     if !rule.unless.is_empty() {
@@ -192,6 +228,25 @@ fn matching(number: usize, text: &Folded, setting: &Setting<'_>) -> Option<&'sta
         }
     }
     Some(rule)
+}
+
+/// The part of the text that a unit looks at.
+fn half<'t>(text: &'t Folded, unit: &Unit) -> &'t [u8] {
+    if unit.pieces {
+        text.pieces()
+    } else {
+        text.words()
+    }
+}
+
+/// Whether a match begins at this place of the whole text.
+fn begins(regex: &Regex, text: &Folded, unit: &Unit, start: usize) -> bool {
+    let half = half(text, unit);
+    let front = if unit.pieces { text.words().len() } else { 0 };
+    let start = start.checked_sub(front).filter(|at| *at <= half.len());
+    start.is_some_and(|start| {
+        regex.is_match(Input::new(half).anchored(Anchored::Yes).range(start..))
+    })
 }
 
 /// `None` cannot happen: the build script has parsed every pattern.
@@ -288,24 +343,31 @@ mod tests {
     }
 
     /// The anchors come from the expressions by many steps (`src/core/build/anchors.rs`); one that is not in
-    /// every match would hide a rule.
+    /// every match, or not where it is said to be, would hide a rule.
     #[test]
     fn a_pattern_that_matches_is_reached_by_its_anchors() {
-        let mut matches = 0;
+        let mut matches = [0; 2];
         for (number, (unit, pattern)) in UNITS.iter().zip(PATTERNS).enumerate() {
             let regex = compile(pattern).unwrap();
             for text in EXAMPLES[usize::from(unit.rule)].matches {
                 let text = fold(text);
-                let half = [text.words(), text.pieces()][usize::from(unit.pieces)];
-                if regex.is_match(half) {
-                    let met = Met::of(&text);
+                let shown = String::from_utf8_lossy(text.all());
+                let found = regex.is_match(half(&text, unit));
+                let met = Met::of(&text);
+                if found {
                     let reached = met.units.contains(number) && possible(unit, &met.anchors);
-                    assert!(reached, "{pattern} in {:?}", String::from_utf8_lossy(half));
-                    matches += 1;
+                    assert!(reached, "{pattern} in {shown:?}");
                 }
+                if let Some(mut starts) = met.starts(number) {
+                    let led = starts.any(|start| begins(&regex, &text, unit, start));
+                    assert_eq!(led, found, "{pattern} in {shown:?}");
+                    matches[1] += usize::from(led);
+                }
+                matches[0] += usize::from(found);
             }
         }
-        assert!(matches > RULES.len(), "{matches}");
+        assert!(matches[0] > RULES.len(), "{matches:?}");
+        assert!(matches[1] > matches[0] / 3, "{matches:?}");
     }
 
     #[test]
