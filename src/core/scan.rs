@@ -16,7 +16,10 @@ pub struct Literals {
     /// From one window that is looked at to the next: 1 or 2 bytes.
     pub(crate) stride: usize,
     pub(crate) bits: &'static [u64; print::BITS / 64],
-    pub(crate) starts: &'static [u16; print::BUCKETS + 1],
+    /// How many bits of a hash are not in the number of its bucket.
+    pub(crate) shift: u8,
+    /// Where the entries of each bucket begin.
+    pub(crate) starts: &'static [u16],
     pub(crate) entries: &'static [Entry],
     /// All literals, one behind the other.
     pub(crate) text: &'static str,
@@ -92,7 +95,7 @@ impl Literals {
         found: &mut impl FnMut(usize, usize, usize),
     ) {
         let hash = print::hash(print::window(block, offset, self.window));
-        let bucket = print::bucket(hash);
+        let bucket = hash >> self.shift;
         let (Some(&from), Some(&to)) = (self.starts.get(bucket), self.starts.get(bucket + 1))
         else {
             return;

@@ -104,7 +104,7 @@ impl Table {
 
     fn source(&self, name: &str) -> Result<String, String> {
         let words: Vec<String> = self.0.keys().cloned().collect();
-        let mut out = literals::table(name, &words)?;
+        let mut out = literals::table(name, &words, literals::NOTICES)?;
         let _ = write!(out, "pub(super) static {name}_MEANS: &[(u32, &[u8])] = &[");
         for meaning in self.0.values() {
             let _ = write!(
@@ -209,7 +209,7 @@ pub(crate) fn tables() -> Result<String, String> {
     texts.retain(|text| !text.is_empty());
     texts.sort();
     texts.dedup();
-    out += &literals::table("HEAD_TEXTS", &texts)?;
+    out += &literals::table("HEAD_TEXTS", &texts, literals::NOTICES)?;
     let _ = writeln!(out, "pub(super) static HEADS: &[(usize, u8)] = &[");
     for (_, text, dialect) in &heads {
         let text = texts.iter().position(|t| t == text).unwrap_or(texts.len());

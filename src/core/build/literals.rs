@@ -9,12 +9,12 @@ use crate::emit;
 mod print;
 
 /// What notices look like: its windows are no good fingerprints, however rare their letters are.
-const TYPICAL: &str = include_str!("../data/dialects.toml");
+pub(crate) const NOTICES: &str = include_str!("../data/dialects.toml");
 
 /// How often each window of so many bytes stands in typical text.
-fn windows(len: u8) -> HashMap<u32, u32> {
+fn windows(typical: &str, len: u8) -> HashMap<u32, u32> {
     let mut counts = HashMap::new();
-    for window in TYPICAL.as_bytes().windows(len.into()) {
+    for window in typical.as_bytes().windows(len.into()) {
         *counts.entry(fingerprint(window, len)).or_insert(0) += 1;
     }
     counts
@@ -45,8 +45,9 @@ fn commonness(byte: u8) -> u32 {
 }
 
 /// Rust source of a `static NAME: Literals` that finds these words. Ids are the indexes of
-/// `words`; every word has at least three and at most 128 bytes, and stands once.
-pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
+/// `words`; every word has at least three and at most 128 bytes, and stands once. `typical` is like
+/// the texts that will be searched.
+pub(crate) fn table(name: &str, words: &[String], typical: &str) -> Result<String, String> {
     let mut bits = vec![0u64; print::BITS / 64];
     let mut entries = Vec::new();
     let shortest = words.iter().map(String::len).min().unwrap_or(0);
@@ -56,7 +57,7 @@ pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
         _ if short > FEW => (4, 1),
         _ => (4, 2),
     };
-    let typical = windows(len);
+    let typical = windows(typical, len);
     for (id, word) in words.iter().enumerate() {
         let bytes = word.as_bytes();
         if !(3..=128).contains(&bytes.len()) {
@@ -97,16 +98,22 @@ pub(crate) fn table(name: &str, words: &[String]) -> Result<String, String> {
                 if let Some(word) = bits.get_mut(hash / 64) {
                     *word |= 1 << (hash % 64);
                 }
-                entries.push((print::bucket(hash), id, offset));
+                entries.push((hash, id, offset));
             }
         }
+    }
+    // About one entry in a bucket; more buckets would not stay in the cache.
+    let buckets = entries.len().next_power_of_two().clamp(64, 1 << 14);
+    let shift = (print::BITS / buckets).trailing_zeros();
+    for entry in &mut entries {
+        entry.0 >>= shift;
     }
     entries.sort_unstable();
     // Windows of one word that fall into one bucket would find it twice.
     entries.dedup();
-    let starts = (0..=print::BUCKETS).map(|b| entries.partition_point(|e| e.0 < b));
+    let starts = (0..=buckets).map(|b| entries.partition_point(|e| e.0 < b));
     let mut out = format!(
-        "pub(crate) static {name}: crate::scan::Literals = crate::scan::Literals {{\nwindow: {len},\nstride: {stride},\nbits: &{},\nstarts: &{},\nentries: &[",
+        "pub(crate) static {name}: crate::scan::Literals = crate::scan::Literals {{\nwindow: {len},\nstride: {stride},\nbits: &{},\nshift: {shift},\nstarts: &{},\nentries: &[",
         emit::numbers(&bits),
         emit::numbers(starts),
     );
@@ -164,5 +171,6 @@ pub(crate) fn sample() -> Result<String, String> {
         "宛先",
         "=?utf",
     ];
-    Ok(table("SAMPLE", &words.map(String::from))? + &table("LONGER", &longer.map(String::from))?)
+    Ok(table("SAMPLE", &words.map(String::from), NOTICES)?
+        + &table("LONGER", &longer.map(String::from), NOTICES)?)
 }

@@ -36,7 +36,7 @@ struct Mark {
 pub(crate) fn table() -> Result<String, String> {
     let File { mark: marks } = emit::read("reply-words.toml")?;
     let words: Vec<String> = marks.iter().map(|mark| mark.text.clone()).collect();
-    let mut out = literals::table("MARKS", &words)?;
+    let mut out = literals::table("MARKS", &words, literals::NOTICES)?;
     let _ = write!(out, "static MARKS_MEAN: &[(Command, bool)] = &[");
     for mark in &marks {
         let command = COMMANDS

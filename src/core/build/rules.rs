@@ -298,13 +298,37 @@ fn variant(id: &str) -> String {
         .collect()
 }
 
+/// The anchors of three bytes and the longer ones, in the order in which the units need them: what
+/// is met together lies together.
+fn anchors_of(units: &[Unit]) -> Result<(Vec<String>, Vec<String>), String> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for unit in units {
+        for literal in unit.groups.chosen.iter().flatten() {
+            let text = String::from_utf8(literal.clone())
+                .map_err(|_| format!("{}: a literal is no text", unit.regex))?;
+            if seen.insert(text.clone()) {
+                all.push(text);
+            }
+        }
+    }
+    Ok(all.into_iter().partition(|anchor| anchor.len() < 4))
+}
+
 fn write(
     rules: &[Rule],
     units: &[Unit],
     words: &BTreeMap<String, String>,
 ) -> Result<String, String> {
-    let mut anchors: Vec<String> = Vec::new();
-    let mut known: BTreeMap<String, usize> = BTreeMap::new();
+    // Those of three bytes are few, and looked for by themselves: a window of four bytes is met far
+    // less often.
+    let (short, long) = anchors_of(units)?;
+    let known: BTreeMap<&str, usize> = long
+        .iter()
+        .chain(&short)
+        .enumerate()
+        .map(|(id, anchor)| (anchor.as_str(), id))
+        .collect();
     let mut postings: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     // Groups beside the first: for each unit their number, then of each its size and its members.
     let mut further: Vec<usize> = Vec::new();
@@ -312,19 +336,12 @@ fn write(
     // Many patterns begin with the same words.
     let mut leads: Vec<Vec<(usize, u8)>> = vec![Vec::new()];
     let mut led: Vec<usize> = Vec::new();
+    let id = |literal: &[u8]| known.get(std::str::from_utf8(literal).ok()?).copied();
     for (number, unit) in units.iter().enumerate() {
         begins.push(further.len());
         further.push(unit.groups.chosen.len().saturating_sub(1));
         for (rank, group) in unit.groups.chosen.iter().enumerate() {
-            let mut ids = Vec::new();
-            for literal in group {
-                let text = String::from_utf8(literal.clone())
-                    .map_err(|_| format!("{}: a literal is no text", unit.regex))?;
-                ids.push(*known.entry(text.clone()).or_insert_with(|| {
-                    anchors.push(text);
-                    anchors.len() - 1
-                }));
-            }
+            let ids: Vec<usize> = group.iter().filter_map(|literal| id(literal)).collect();
             if rank == 0 {
                 for id in ids {
                     postings.entry(id).or_default().push(number);
@@ -337,9 +354,7 @@ fn write(
         let lead = anchors::lead(&unit.hir, &unit.groups.chosen).unwrap_or_default();
         let mut ids: Vec<(usize, u8)> = lead
             .iter()
-            .filter_map(|(literal, back)| {
-                Some((*known.get(std::str::from_utf8(literal).ok()?)?, *back))
-            })
+            .filter_map(|(literal, back)| Some((id(literal)?, *back)))
             .collect();
         ids.sort_unstable();
         led.push(
@@ -352,8 +367,20 @@ fn write(
                 }),
         );
     }
-    let mut out = literals::table("ANCHORS", &anchors)?;
-    let lists = (0..anchors.len()).map(|id| postings.get(&id).map_or(&[][..], Vec::as_slice));
+    let refusals: Vec<&str> = rules
+        .iter()
+        .flat_map(|rule| rule.matches.iter().chain(&rule.not))
+        .map(String::as_str)
+        .collect();
+    let refusals = refusals.join("\n");
+    let mut out = literals::table("ANCHORS", &long, &refusals)?;
+    out += &literals::table("SHORT", &short, &refusals)?;
+    let _ = writeln!(
+        out,
+        "/// How many anchors there are; the short ones come last.\nconst ALL: usize = {};",
+        known.len()
+    );
+    let lists = (0..known.len()).map(|id| postings.get(&id).map_or(&[][..], Vec::as_slice));
     let mut starts = vec![0];
     for list in lists.clone() {
         starts.push(starts.last().unwrap_or(&0) + list.len());

@@ -3,8 +3,6 @@
 
 /// Bits of the first filter: 8 KiB, which stays in the first-level cache.
 pub(crate) const BITS: usize = 1 << 16;
-/// Buckets of the second table.
-pub(crate) const BUCKETS: usize = 1 << 12;
 
 /// Eight bytes at once, folded. Setting bit 5 folds the case of letters and merges a few signs:
 /// enough for a filter, and far cheaper than a real fold.
@@ -22,14 +20,9 @@ pub(crate) const fn window(block: u64, at: usize, len: u8) -> u32 {
     if len == 3 { print & 0x00ff_ffff } else { print }
 }
 
-/// A number below [`BITS`].
+/// A number below [`BITS`]; its first bits are the number of a bucket.
 pub(crate) const fn hash(print: u32) -> usize {
     (print.wrapping_mul(0x9E37_79B1) >> 16) as usize
-}
-
-/// A number below [`BUCKETS`].
-pub(crate) const fn bucket(hash: usize) -> usize {
-    hash >> 4
 }
 
 /// Eight bytes in lower case, as ASCII has it.

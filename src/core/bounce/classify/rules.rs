@@ -104,7 +104,7 @@ const PLACES: usize = 64;
 
 /// The anchors of a text.
 struct Met {
-    anchors: Bits<{ ANCHORS.len().div_ceil(64) }>,
+    anchors: Bits<{ ALL.div_ceil(64) }>,
     /// The units of whose first group one was met.
     units: Bits<{ UNITS.len().div_ceil(64) }>,
     /// Where which anchor stands, and how many of them were met.
@@ -121,24 +121,30 @@ impl Met {
             places: [(0, 0); _],
             count: 0,
         };
-        ANCHORS.each(text.all(), |anchor, start, _| {
-            let place = u16::try_from(anchor).ok().zip(u16::try_from(start).ok());
-            match met.places.get_mut(met.count).zip(place) {
-                Some((slot, place)) => {
-                    *slot = place;
-                    met.count += 1;
-                }
-                None => met.count = PLACES + 1,
-            }
-            if met.anchors.insert(anchor) {
-                let range = STARTS.get(anchor).zip(STARTS.get(anchor + 1));
-                let units = range.and_then(|(&from, &to)| POSTINGS.get(from.into()..to.into()));
-                for &unit in units.unwrap_or_default() {
-                    met.units.insert(unit.into());
-                }
-            }
+        ANCHORS.each(text.all(), |anchor, start, _| met.meet(anchor, start));
+        SHORT.each(text.all(), |anchor, start, _| {
+            met.meet(ANCHORS.len() + anchor, start);
         });
         met
+    }
+
+    #[inline]
+    fn meet(&mut self, anchor: usize, start: usize) {
+        let place = u16::try_from(anchor).ok().zip(u16::try_from(start).ok());
+        match self.places.get_mut(self.count).zip(place) {
+            Some((slot, place)) => {
+                *slot = place;
+                self.count += 1;
+            }
+            None => self.count = PLACES + 1,
+        }
+        if self.anchors.insert(anchor) {
+            let range = STARTS.get(anchor).zip(STARTS.get(anchor + 1));
+            let units = range.and_then(|(&from, &to)| POSTINGS.get(from.into()..to.into()));
+            for &unit in units.unwrap_or_default() {
+                self.units.insert(unit.into());
+            }
+        }
     }
 
     /// Where in the text a match of a unit can begin, when its anchors tell that.
