@@ -20,6 +20,7 @@ const COMMANDS: [(&str, &str); 9] = [
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    moved: Vec<String>,
     mark: Vec<Mark>,
 }
 
@@ -34,7 +35,7 @@ struct Mark {
 
 /// Rust source of the scanner and of what its words mean.
 pub(crate) fn table() -> Result<String, String> {
-    let File { mark: marks } = emit::read("reply-words.toml")?;
+    let File { moved, mark: marks } = emit::read("reply-words.toml")?;
     let words: Vec<String> = marks.iter().map(|mark| mark.text.clone()).collect();
     let mut out = literals::table("MARKS", &words, literals::NOTICES)?;
     let _ = write!(out, "static MARKS_MEAN: &[(Command, bool)] = &[");
@@ -50,5 +51,9 @@ pub(crate) fn table() -> Result<String, String> {
         let _ = write!(out, "(Command::{command}, {}),", mark.shown);
     }
     out.push_str("];\n");
+    if let Some(odd) = moved.iter().find(|word| **word != word.to_lowercase()) {
+        return Err(format!("reply-words.toml: {odd:?} is not in lower case"));
+    }
+    let _ = writeln!(out, "pub(super) static MOVED: &[&str] = &{moved:?};");
     Ok(out)
 }

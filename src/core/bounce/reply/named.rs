@@ -1,6 +1,8 @@
 //! Which address of a line is the recipient's: lines name the sender and the message as well, and
 //! those look the same.
 
+use super::around::MOVED;
+
 /// Keys that the recipient stands behind wherever they are.
 const KEYS: [&str; 7] = [
     "RCPT TO:",
@@ -28,19 +30,6 @@ const TO: [&str; 8] = [
 const FROM: [&str; 12] = [
     "from", "from=", "from:", " f=", "sender", "sender:", "sender=", "ctladdr=", "path=", "id=",
     "id:", "msgid",
-];
-
-/// What stands in front of the address that somebody has moved to.
-const NEW: [&str; 9] = [
-    "try",
-    "use",
-    "instead",
-    "moved to",
-    "now",
-    "new address",
-    "address is",
-    "write to",
-    "contact",
 ];
 
 /// Addresses of a line that are looked at.
@@ -73,7 +62,7 @@ pub(super) fn recipient<'a>(text: &'a str, before: &'a str) -> Option<&'a str> {
         let said = text.get(before.len()..)?;
         let open = said.find('<')?;
         let lead = said.get(..open)?.trim_end();
-        if NEW.iter().any(|word| ends(lead, word)) {
+        if MOVED.iter().any(|word| ends(lead, word)) {
             return None;
         }
         let inside = said.get(open + 1..)?;
@@ -161,12 +150,24 @@ mod tests {
             ("qmgr: 1A: from=<x@b.example>, status=expired", ""),
             ("after MAIL FROM:<x@b.example> SIZE=1: 552 no", ""),
             ("bob@a.example: no such user", "bob@a.example"),
+            ("550 User moved, use <new@a.example>", ""),
+            ("550 Neue Adresse: <new@a.example>", ""),
+            ("551 Adresse inconnue, utilisez <new@a.example>", ""),
+            (
+                "550 Indirizzo non valido, il nuovo indirizzo è <new@a.example>",
+                "",
+            ),
+            ("550 Адрес изменён, пишите на <new@a.example>", ""),
+            ("550 unknown user <bob@a.example>", "bob@a.example"),
             (
                 "<x@b.example> SMTP error after RCPT TO:<bob@a.example>: 550 no",
                 "bob@a.example",
             ),
         ] {
-            let end = line.find(": 5").unwrap_or(line.len());
+            let bare = line.starts_with("55");
+            let end = line
+                .find(": 5")
+                .unwrap_or(if bare { 0 } else { line.len() });
             let found = recipient(line, &line[..end]).unwrap_or_default();
             assert_eq!(found, address, "{line}");
         }
