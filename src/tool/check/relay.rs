@@ -89,99 +89,104 @@ pub(super) async fn relays(place: &Place, domain: &str, options: &Options, notes
     );
 }
 
+/// How relays are talked into it: what it is called, the sender, the recipient, and whether that one
+/// looks like a local address. USER and FOREIGN are the parts of the stranger's address, DOMAIN and IP
+/// the server's, SENDER is ours.
+const TRICKS: [(&str, &str, &str, bool); 15] = [
+    ("plainly", "SENDER", "USER@FOREIGN", false),
+    ("with the null sender", "", "USER@FOREIGN", false),
+    (
+        "with a sender of its own domain",
+        "USER@DOMAIN",
+        "USER@FOREIGN",
+        false,
+    ),
+    (
+        "with a sender at localhost",
+        "USER@localhost",
+        "USER@FOREIGN",
+        false,
+    ),
+    (
+        "with a sender without domain",
+        "USER",
+        "USER@FOREIGN",
+        false,
+    ),
+    (
+        "with a sender at its address",
+        "USER@[IP]",
+        "USER@FOREIGN",
+        false,
+    ),
+    ("with a percent sign", "SENDER", "USER%FOREIGN@DOMAIN", true),
+    (
+        "with a percent sign at its address",
+        "SENDER",
+        "USER%FOREIGN@[IP]",
+        true,
+    ),
+    ("with a quoted address", "SENDER", "\"USER@FOREIGN\"", false),
+    (
+        "with a quoted address in its domain",
+        "SENDER",
+        "\"USER@FOREIGN\"@DOMAIN",
+        true,
+    ),
+    ("with an exclamation mark", "SENDER", "FOREIGN!USER", false),
+    (
+        "with an exclamation mark in its domain",
+        "SENDER",
+        "FOREIGN!USER@DOMAIN",
+        true,
+    ),
+    (
+        "with a source route",
+        "SENDER",
+        "@DOMAIN:USER@FOREIGN",
+        false,
+    ),
+    ("with two at signs", "SENDER", "USER@FOREIGN@DOMAIN", true),
+    ("with a dot at the end", "SENDER", "USER@FOREIGN.", false),
+];
+
 fn tricks(place: &Place, domain: &str, options: &Options) -> Vec<Trick> {
     let (user, foreign) = STRANGER.split_once('@').unwrap_or((STRANGER, ""));
-    let sender = options.sender();
-    let sender = if sender.is_empty() {
-        "relaytest@example.org".to_string()
-    } else {
-        sender
+    let sender = match options.sender() {
+        none if none.is_empty() => "relaytest@example.org".to_string(),
+        sender => sender,
     };
-    let ip = place.ip;
-    let trick = |name, from: &str, to: String, local_look| Trick {
+    let ip = place.ip.to_string();
+    let parts = [
+        ("SENDER", sender.as_str()),
+        ("USER", user),
+        ("FOREIGN", foreign),
+        ("DOMAIN", domain),
+        ("IP", &ip),
+    ];
+    let one = |(name, from, to, local_look): (&'static str, &str, &str, bool)| Trick {
         name,
-        from: from.to_string(),
-        to,
+        from: filled(from, &parts),
+        to: filled(to, &parts),
         local_look,
     };
-    let plain = || STRANGER.to_string();
-    vec![
-        trick("plainly", &sender, plain(), false),
-        trick("with the null sender", "", plain(), false),
-        trick(
-            "with a sender of its own domain",
-            &format!("{user}@{domain}"),
-            plain(),
-            false,
-        ),
-        trick(
-            "with a sender at localhost",
-            &format!("{user}@localhost"),
-            plain(),
-            false,
-        ),
-        trick("with a sender without domain", user, plain(), false),
-        trick(
-            "with a sender at its address",
-            &format!("{user}@[{ip}]"),
-            plain(),
-            false,
-        ),
-        trick(
-            "with a percent sign",
-            &sender,
-            format!("{user}%{foreign}@{domain}"),
-            true,
-        ),
-        trick(
-            "with a percent sign at its address",
-            &sender,
-            format!("{user}%{foreign}@[{ip}]"),
-            true,
-        ),
-        trick(
-            "with a quoted address",
-            &sender,
-            format!("\"{STRANGER}\""),
-            false,
-        ),
-        trick(
-            "with a quoted address in its domain",
-            &sender,
-            format!("\"{STRANGER}\"@{domain}"),
-            true,
-        ),
-        trick(
-            "with an exclamation mark",
-            &sender,
-            format!("{foreign}!{user}"),
-            false,
-        ),
-        trick(
-            "with an exclamation mark in its domain",
-            &sender,
-            format!("{foreign}!{user}@{domain}"),
-            true,
-        ),
-        trick(
-            "with a source route",
-            &sender,
-            format!("@{domain}:{STRANGER}"),
-            false,
-        ),
-        trick(
-            "with two at signs",
-            &sender,
-            format!("{STRANGER}@{domain}"),
-            true,
-        ),
-        trick(
-            "with a dot at the end",
-            &sender,
-            format!("{STRANGER}."),
-            false,
-        ),
-    ]
+    TRICKS.map(one).into()
+}
+
+/// A pattern with its words replaced, each place once.
+fn filled(pattern: &str, parts: &[(&str, &str)]) -> String {
+    let mut out = String::new();
+    let mut rest = pattern;
+    while let Some(c) = rest.chars().next() {
+        let part = parts.iter().find(|(word, _)| rest.starts_with(word));
+        let len = part.map_or(c.len_utf8(), |(word, _)| word.len());
+        match part {
+            Some((_, value)) => out.push_str(value),
+            None => out.push(c),
+        }
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    out
 }
 
 async fn takes(
@@ -251,5 +256,40 @@ pub(super) async fn injection(place: &Place, options: &Options, notes: &mut Note
             "throws away what was sent before the TLS handshake, as it has to",
             "",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_patterns_of_the_tricks_are_filled_once() {
+        let parts = [
+            ("SENDER", "me@own.test"),
+            ("USER", "DOMAIN"),
+            ("FOREIGN", "far.test"),
+            ("DOMAIN", "USER.test"),
+            ("IP", "192.0.2.1"),
+        ];
+        assert_eq!(
+            filled("USER%FOREIGN@[IP]", &parts),
+            "DOMAIN%far.test@[192.0.2.1]"
+        );
+        assert_eq!(
+            filled("@DOMAIN:USER@FOREIGN", &parts),
+            "@USER.test:DOMAIN@far.test"
+        );
+        let good = parts.map(|(word, _)| (word, "x"));
+        for (name, from, to, local_look) in TRICKS {
+            let (from, to) = (filled(from, &good), filled(to, &good));
+            assert!(
+                !from.chars().chain(to.chars()).any(char::is_uppercase),
+                "{name}"
+            );
+            // What has the server's name behind the last at sign may be taken for a mailbox.
+            let inside = to.rsplit('@').next().is_some_and(|host| host.contains('x'));
+            assert!(!local_look || inside, "{name}: {to}");
+        }
     }
 }

@@ -100,7 +100,7 @@ pub struct Said {
 
 impl Verdict {
     /// An outcome without an answer.
-    pub(super) fn without(source: &Arc<Source>, status: Status, note: Option<String>) -> Self {
+    pub(crate) fn without(source: &Arc<Source>, status: Status, note: Option<String>) -> Self {
         Self {
             source: Arc::clone(source),
             status,

@@ -136,17 +136,7 @@ mod tests {
         };
         let mut source = choice.sources().unwrap().remove(0);
         source.weight = weight;
-        let verdict = Verdict {
-            source: Arc::new(source),
-            status,
-            codes: Vec::new(),
-            meanings: Vec::new(),
-            texts: Vec::new(),
-            matched: None,
-            ttl: None,
-            took: None,
-            note: None,
-        };
+        let verdict = Verdict::without(&Arc::new(source), status, None);
         Finding {
             subject: Subject::Domain(Name::parse(name).unwrap()),
             scope: None,

@@ -340,33 +340,7 @@ async fn transact(
 ) -> Result<(), End> {
     let extensions = client.extensions.clone().unwrap_or_default();
     let dsn = handed.dsn;
-    let header = memchr::memmem::find(&letter.message, b"\r\n\r\n").unwrap_or(0);
-    let header = letter.message.get(..header).unwrap_or_default();
-    let addresses = letter.to.iter().chain([&letter.from]);
-    let utf8 = !header.is_ascii() || addresses.clone().any(|a| !a.is_ascii());
-    if utf8 && !extensions.has("SMTPUTF8") {
-        return Err(End::GaveUp(
-            "an address or the header is not ASCII, and the server does not take that (no SMTPUTF8)"
-                .to_string(),
-        ));
-    }
-    if let Some(keyword) = letter.needs.lacking(&extensions) {
-        return Err(End::GaveUp(format!(
-            "the server does not offer {keyword}, so that cannot be tried with it"
-        )));
-    }
-    let parameters = MailParameters {
-        size: extensions
-            .has("SIZE")
-            .then_some(letter.message.len() as u64)
-            .filter(|_| !letter.to.is_empty()),
-        body: (!letter.message.is_ascii() && extensions.has("8BITMIME")).then_some("8BITMIME"),
-        smtputf8: utf8,
-        ret: letter.ret.filter(|_| dsn),
-        envid: letter.envid.as_deref().filter(|_| dsn),
-        require_tls: letter.needs.require_tls,
-        ..MailParameters::default()
-    };
+    let parameters = parameters(letter, &extensions, dsn)?;
     let mail = client
         .say(Stage::Mail, &Command::Mail(&letter.from, parameters))
         .await?;
@@ -391,39 +365,74 @@ async fn transact(
             handed.fates.push(fate(to, Stage::Rcpt, reply));
         }
     }
-    if taken.is_empty() {
-        return Ok(());
+    match taken.is_empty() {
+        true => Ok(()),
+        false => give_message(client, letter, manner.lmtp, taken, handed).await,
     }
+}
+
+/// The parameters of MAIL; an error when the server cannot be given such a letter.
+fn parameters<'l>(
+    letter: &'l Letter,
+    extensions: &Extensions,
+    dsn: bool,
+) -> Result<MailParameters<'l>, End> {
+    let header = memchr::memmem::find(&letter.message, b"\r\n\r\n").unwrap_or(0);
+    let header = letter.message.get(..header).unwrap_or_default();
+    let mut addresses = letter.to.iter().chain([&letter.from]);
+    let utf8 = !header.is_ascii() || addresses.any(|a| !a.is_ascii());
+    if utf8 && !extensions.has("SMTPUTF8") {
+        return Err(End::GaveUp(
+            "an address or the header is not ASCII, and the server does not take that (no SMTPUTF8)"
+                .to_string(),
+        ));
+    }
+    if let Some(keyword) = letter.needs.lacking(extensions) {
+        return Err(End::GaveUp(format!(
+            "the server does not offer {keyword}, so that cannot be tried with it"
+        )));
+    }
+    let size = extensions.has("SIZE") && !letter.to.is_empty();
+    Ok(MailParameters {
+        size: size.then_some(letter.message.len() as u64),
+        body: (!letter.message.is_ascii() && extensions.has("8BITMIME")).then_some("8BITMIME"),
+        smtputf8: utf8,
+        ret: letter.ret.filter(|_| dsn),
+        envid: letter.envid.as_deref().filter(|_| dsn),
+        require_tls: letter.needs.require_tls,
+        ..MailParameters::default()
+    })
+}
+
+/// The message for those whom the server has taken.
+async fn give_message(
+    client: &mut Client,
+    letter: &Letter,
+    lmtp: bool,
+    taken: Vec<String>,
+    handed: &mut Handed,
+) -> Result<(), End> {
     let (replies, failure) = if letter.needs.chunking {
         match client.chunk(&letter.message, true).await {
             Ok(reply) => (vec![reply], None),
             Err(failure) => (Vec::new(), Some(failure)),
         }
     } else {
-        let data = client.say(Stage::Data, &Command::Data).await?;
-        // A 2xx here, or words that are there already, answer something else; what comes behind
-        // the message would, too.
-        if data.is_positive() || client.has_unread() {
-            return Err(End::Broke(Failure::NoReply {
-                stage: Stage::Data,
-                peer: client.peer(),
-                said: data.to_string(),
-            }));
-        }
+        let data = client.data().await?;
         if !data.is_intermediate() {
             return Err(End::Refused(Stage::Data, data));
         }
-        let replies = if manner.lmtp { taken.len() } else { 1 };
+        let replies = if lmtp { taken.len() } else { 1 };
         client.message_to_each(&letter.message, replies).await
     };
     // SMTP has one answer for all, LMTP one for each.
-    let shared = replies.first().filter(|_| !manner.lmtp);
-    for (n, to) in taken.iter().enumerate() {
+    let shared = replies.first().filter(|_| !lmtp);
+    for (n, to) in taken.into_iter().enumerate() {
         handed.fates.push(match replies.get(n).or(shared) {
-            Some(reply) => fate(to, Stage::Dot, reply.clone()),
+            Some(reply) => fate(&to, Stage::Dot, reply.clone()),
             // RFC 1047: it may have got there; nobody may send it again by himself.
             None => Fate {
-                address: to.clone(),
+                address: to,
                 stage: Stage::Dot,
                 reply: None,
                 broke: failure.as_ref().map(ToString::to_string),
@@ -431,10 +440,7 @@ async fn transact(
             },
         });
     }
-    match failure {
-        Some(failure) => Err(End::Broke(failure)),
-        None => Ok(()),
-    }
+    failure.map_or(Ok(()), |failure| Err(End::Broke(failure)))
 }
 
 fn fate(to: &str, stage: Stage, reply: Reply) -> Fate {

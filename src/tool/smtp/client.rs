@@ -214,6 +214,22 @@ impl Client {
         Ok(())
     }
 
+    /// Says DATA. A 2xx here, or words that are there already, answer something else, and what comes
+    /// behind the message would, too: then nothing more can be said.
+    pub async fn data(&mut self) -> Result<Reply, Failure> {
+        let reply = self.say(Stage::Data, &Command::Data).await?;
+        if !reply.is_positive() && !self.has_unread() {
+            return Ok(reply);
+        }
+        let peer = self.peer();
+        self.close().await;
+        Err(Failure::NoReply {
+            stage: Stage::Data,
+            peer,
+            said: reply.to_string(),
+        })
+    }
+
     /// Sends a message after a 354: line ends made CRLF, dots doubled, the final dot added.
     /// Then reads one reply, or with LMTP one for each accepted recipient.
     pub async fn message(&mut self, message: &[u8], replies: usize) -> Result<Vec<Reply>, Failure> {

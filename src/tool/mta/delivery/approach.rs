@@ -71,12 +71,7 @@ impl Conversation {
             let blame = matches!(failure, Failure::Tls { .. });
             (of_failure(&failure, &peer, now).into(), blame)
         };
-        let refused = |reply: &Reply, stage| {
-            let mut outcome = of_reply(reply, stage, &peer, now);
-            // A server that will not speak to us at all is no word about the recipient.
-            outcome.status.class = 4;
-            (Refusal::from(outcome), false)
-        };
+        let refused = |reply: &Reply, stage| (refused(reply, stage, &peer, now), false);
         let mut client = Client::new(at, settings.deadlines.clone());
         client.connect().await.map_err(failed)?;
         let banner = client.banner().await.map_err(failed)?;
@@ -105,30 +100,9 @@ impl Conversation {
             let is_loop = true;
             return Err((Refusal { outcome, is_loop }, false));
         }
-        match (tls, extensions.has("STARTTLS")) {
-            (Tls::Never, _) | (Tls::Opportunistic, false) => {}
-            (Tls::Required, false) => {
-                client.leave().await;
-                let words = "TLS is required, and the server does not offer it";
-                let outcome = Outcome {
-                    host: Some(peer.host.clone()),
-                    ip: peer.ip,
-                    ..Outcome::local(now, status(5, 7, 10), words)
-                };
-                return Err((outcome.into(), false));
-            }
-            (_, true) => {
-                let blamed = |failure: Failure| (of_failure(&failure, &peer, now).into(), true);
-                let reply = client.starttls(host).await.map_err(blamed)?;
-                if reply.code == 220 {
-                    extensions = greet(&mut client, settings, lmtp)
-                        .await
-                        .map_err(blamed)?
-                        .map_err(|reply| refused(&reply, Stage::Ehlo))?;
-                } else if tls == Tls::Required {
-                    return Err(refused(&reply, Stage::StartTls));
-                }
-            }
+        if tls != Tls::Never {
+            let encrypted = encrypt(&mut client, &extensions, manner, tls, (&peer, now)).await?;
+            extensions = encrypted.unwrap_or(extensions);
         }
         if let Some(relay) = manner.relay
             && relay.login.is_some()
@@ -145,6 +119,50 @@ impl Conversation {
             used: 0,
         })
     }
+}
+
+/// A server that will not speak to us at all is no word about the recipient.
+fn refused(reply: &Reply, stage: Stage, peer: &Peer, now: SystemTime) -> Refusal {
+    let mut outcome = of_reply(reply, stage, peer, now);
+    outcome.status.class = 4;
+    outcome.into()
+}
+
+/// STARTTLS where it is offered, and the greeting behind it; `None`: it goes on in clear. The flag
+/// of an error says whether TLS is to blame.
+async fn encrypt(
+    client: &mut Client,
+    extensions: &Extensions,
+    manner: Manner<'_>,
+    tls: Tls,
+    (peer, now): (&Peer, SystemTime),
+) -> Result<Option<Extensions>, (Refusal, bool)> {
+    if !extensions.has("STARTTLS") {
+        if tls == Tls::Opportunistic {
+            return Ok(None);
+        }
+        client.leave().await;
+        let words = "TLS is required, and the server does not offer it";
+        let outcome = Outcome {
+            host: Some(peer.host.clone()),
+            ip: peer.ip,
+            ..Outcome::local(now, status(5, 7, 10), words)
+        };
+        return Err((outcome.into(), false));
+    }
+    let blamed = |failure: Failure| (of_failure(&failure, peer, now).into(), true);
+    let reply = client.starttls(&peer.host).await.map_err(blamed)?;
+    if reply.code != 220 {
+        return match tls {
+            Tls::Required => Err((refused(&reply, Stage::StartTls, peer, now), false)),
+            _ => Ok(None),
+        };
+    }
+    let lmtp = manner.relay.is_some_and(|relay| relay.lmtp);
+    let greeted = greet(client, manner.settings, lmtp).await.map_err(blamed)?;
+    greeted
+        .map(Some)
+        .map_err(|reply| (refused(&reply, Stage::Ehlo, peer, now), false))
 }
 
 /// EHLO, or LHLO, or HELO where EHLO is not known (RFC 5321 section 3.2).

@@ -225,17 +225,7 @@ impl Conversation {
         let (replies, broken) = if needs.binary {
             (vec![self.client.chunk(letter.text, true).await?], None)
         } else {
-            let data = self.client.say(Stage::Data, &Command::Data).await?;
-            if data.code / 100 == 2 || self.client.has_unread() {
-                // The answers are those to other questions; the one behind the text would be, too.
-                let peer = self.client.peer();
-                self.client.close().await;
-                return Err(Failure::NoReply {
-                    stage: Stage::Data,
-                    peer,
-                    said: data.to_string(),
-                });
-            }
+            let data = self.client.data().await?;
             if data.code != 354 {
                 for n in taken {
                     let verdict = self.verdict(n, &data, Stage::Data, (letter.clock)());

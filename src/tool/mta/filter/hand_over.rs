@@ -75,7 +75,7 @@ async fn talk(
             return Ok(Some(reply));
         }
     }
-    let data = client.say(Stage::Data, &Command::Data).await?;
+    let data = client.data().await?;
     if !data.is_intermediate() {
         return Ok(Some(data));
     }

@@ -120,21 +120,22 @@ fn header(notice: &Notice<'_>, style: Style, id: QueueId, to: &Address) -> Strin
         (style, kind) => dialects::subject(style, kind),
     };
     // RFC 3834 section 5.2: an answer to a message is auto-replied.
-    let submitted = "auto-replied";
     let _ = write!(
         out,
         "Date: {date}\r\nFrom: {from} <MAILER-DAEMON@{host}>\r\nTo: <{to}>\r\n\
-         Subject: {subject}\r\nMessage-ID: <{id}@{host}>\r\nAuto-Submitted: {submitted}\r\n"
+         Subject: {subject}\r\nMessage-ID: <{id}@{host}>\r\nAuto-Submitted: auto-replied\r\n"
     );
     if let Some(original) = message_id(notice.original) {
         let _ = write!(out, "In-Reply-To: {original}\r\nReferences: {original}\r\n");
     }
-    if style == Style::Exim {
-        for (n, _) in &notice.about {
-            if let Some(recipient) = notice.recipient(*n) {
-                let _ = write!(out, "X-Failed-Recipients: {}\r\n", recipient.address);
-            }
-        }
+    // Exim names them in one field, and only in a bounce.
+    if (style, notice.kind) == (Style::Exim, Kind::Failed) {
+        let failed = notice
+            .about
+            .iter()
+            .filter_map(|(n, _)| notice.recipient(*n));
+        let failed: Vec<String> = failed.map(|one| one.address.to_string()).collect();
+        let _ = write!(out, "X-Failed-Recipients: {}\r\n", failed.join(",\r\n  "));
     }
     out
 }

@@ -312,3 +312,25 @@ fn a_reply_of_any_length_breaks_no_line() {
         written(&notice);
     }
 }
+
+#[test]
+fn exim_names_the_failed_in_one_field_and_only_in_a_bounce() {
+    let mail = envelope(2);
+    let failed = [
+        fate(State::Failed, "5.1.1", "550 5.1.1 no"),
+        fate(State::Failed, "5.1.1", "550 5.1.1 no"),
+    ];
+    let bounce = Notice {
+        style: Style::Exim,
+        ..notice(Kind::Failed, &mail, &failed, TEXT)
+    };
+    let text = written(&bounce);
+    let field = "X-Failed-Recipients: user0@example.test,\r\n  user1@example.test\r\n";
+    assert!(text.contains(field), "{text}");
+    let delayed = [fate(State::Waiting, "4.4.1", "451 4.4.1 later")];
+    let warning = Notice {
+        style: Style::Exim,
+        ..notice(Kind::Delayed, &mail, &delayed, TEXT)
+    };
+    assert!(!written(&warning).contains("X-Failed-Recipients"));
+}

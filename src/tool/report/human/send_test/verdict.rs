@@ -3,6 +3,7 @@
 use crate::bounce::explanation::{Explanation, Recipient, Report};
 use crate::report::page::Page;
 use crate::report::painter::{Glyph, Style};
+use crate::send::hand_over::Handed;
 use crate::send::{Outcome, Round, Status};
 
 use super::seconds;
@@ -79,123 +80,85 @@ fn cause(what: &Explanation) -> String {
 
 /// The verdict about handing it over.
 fn handed(what: &Round) -> (Style, Glyph, String) {
+    let good = |text| (Style::Good, Glyph::Check, text);
+    let bad = |text| (Style::Bad, Glyph::Cross, text);
+    let half = |text| (Style::Passing, Glyph::Bang, text);
+    let open = |text| (Style::Passing, Glyph::Question, text);
     let last = what.attempts.last();
     let host = last.map_or("the server", |handed| &handed.place.host);
     let step = last.and_then(|handed| handed.refusal.as_ref());
-    let stage = step.map(|(stage, _)| stage.id());
-    let at = stage
-        .map(|stage| format!(" at {stage}"))
-        .unwrap_or_default();
-    let said = |what: &Round| {
-        let one: Option<&Recipient> = what
-            .recipients
-            .iter()
-            .find(|one| one.reply_code.is_none_or(|code| code >= 400));
-        let words = one.and_then(|one| one.diagnostic.clone());
-        let refusal = step.map(|(_, reply)| reply.to_string());
-        let failure = last.and_then(|h| h.failure.as_ref().map(ToString::to_string));
-        let gave_up = last.and_then(|h| h.gave_up.clone());
-        words
-            .or(refusal)
-            .or(failure)
-            .or(gave_up)
-            .unwrap_or_default()
-    };
+    let at = step.map(|(stage, _)| format!(" at {}", stage.id()));
+    let at = at.unwrap_or_default();
+    let all = what.recipients.len();
     let taken = what.recipients.iter();
     let taken = taken
         .filter(|one| one.reply_code.is_some_and(|code| code < 400))
         .count();
     match what.outcome {
-        Outcome::Partly if what.is_uncertain() => (
-            Style::Passing,
-            Glyph::Question,
-            format!(
-                "{host} has taken the message for {taken} of {} recipients; for whom else is not known.",
-                what.recipients.len()
-            ),
-        ),
-        _ if what.is_uncertain() => (
-            Style::Passing,
-            Glyph::Question,
-            format!(
-                "It is not known whether {host} has taken the message: {}",
-                said(what)
-            ),
-        ),
+        Outcome::Partly if what.is_uncertain() => open(format!(
+            "{host} has taken the message for {taken} of {all} recipients; for whom else is not known."
+        )),
+        _ if what.is_uncertain() => open(format!(
+            "It is not known whether {host} has taken the message: {}",
+            said(what)
+        )),
         Outcome::Accepted => {
             let id = what.queue_id().map(|id| format!(" (queue id {id})"));
-            (
-                Style::Good,
-                Glyph::Check,
-                format!(
-                    "{host} has taken the message{}. Whether it gets into the mailbox is not known: \
-                     wait for it with --wait.",
-                    id.unwrap_or_default()
-                ),
-            )
+            good(format!(
+                "{host} has taken the message{}. Whether it gets into the mailbox is not known: wait \
+                 for it with --wait.",
+                id.unwrap_or_default()
+            ))
         }
-        Outcome::Partly => (
-            Style::Passing,
-            Glyph::Bang,
-            format!(
-                "{} taken the message for {taken} of {} recipients.",
-                match what.attempts.len() {
-                    1 => format!("{host} has"),
-                    _ => "The servers have".to_string(),
-                },
-                what.recipients.len()
-            ),
-        ),
-        Outcome::Rejected if last.is_none() => (
-            Style::Bad,
-            Glyph::Cross,
-            format!("The message cannot be sent: {}", said(what)),
-        ),
-        Outcome::Rejected => (
-            Style::Bad,
-            Glyph::Cross,
-            format!(
-                "{host} refuses {}{at}: {}",
-                if what.probe { "us" } else { "the message" },
-                said(what)
-            ),
-        ),
-        Outcome::Deferred => (
-            Style::Passing,
-            Glyph::Bang,
-            format!(
-                "{host} puts the message off{at}: {}. A mail server would try again later.",
-                said(what).trim_end_matches('.')
-            ),
-        ),
-        Outcome::Failed if what.probe => (
-            Style::Bad,
-            Glyph::Cross,
-            format!("The server could not be tried: {}", said(what)),
-        ),
-        Outcome::Failed => (
-            Style::Bad,
-            Glyph::Cross,
-            format!("The message could not be handed over: {}", said(what)),
-        ),
-        Outcome::NotSent
-            if what.probe
-                && step.is_none()
-                && last.is_some_and(|h| h.failure.is_none() && h.gave_up.is_none()) =>
-        {
-            (
-                Style::Good,
-                Glyph::Check,
-                format!(
-                    "{host} would take mail from {}. Nothing was sent: give --to for that.",
-                    what.from
-                ),
-            )
+        Outcome::Partly => {
+            let who = match what.attempts.len() {
+                1 => format!("{host} has"),
+                _ => "The servers have".to_string(),
+            };
+            half(format!(
+                "{who} taken the message for {taken} of {all} recipients."
+            ))
         }
-        Outcome::NotSent => (
-            Style::Bad,
-            Glyph::Cross,
-            format!("Nothing was sent: {}", said(what)),
-        ),
+        Outcome::Rejected if last.is_none() => {
+            bad(format!("The message cannot be sent: {}", said(what)))
+        }
+        Outcome::Rejected => {
+            let whom = if what.probe { "us" } else { "the message" };
+            bad(format!("{host} refuses {whom}{at}: {}", said(what)))
+        }
+        Outcome::Deferred => half(format!(
+            "{host} puts the message off{at}: {}. A mail server would try again later.",
+            said(what).trim_end_matches('.')
+        )),
+        Outcome::Failed if what.probe => {
+            bad(format!("The server could not be tried: {}", said(what)))
+        }
+        Outcome::Failed => bad(format!(
+            "The message could not be handed over: {}",
+            said(what)
+        )),
+        Outcome::NotSent if what.probe && last.is_some_and(went_well) => good(format!(
+            "{host} would take mail from {}. Nothing was sent: give --to for that.",
+            what.from
+        )),
+        Outcome::NotSent => bad(format!("Nothing was sent: {}", said(what))),
     }
+}
+
+/// Whether nothing stood in the way of a probe.
+fn went_well(handed: &Handed) -> bool {
+    handed.refusal.is_none() && handed.failure.is_none() && handed.gave_up.is_none()
+}
+
+/// The words of whatever stood in the way.
+fn said(what: &Round) -> String {
+    let last = what.attempts.last();
+    let refused = |one: &&Recipient| one.reply_code.is_none_or(|code| code >= 400);
+    let one = what.recipients.iter().find(refused);
+    let words = one.and_then(|one| one.diagnostic.clone());
+    let refusal = || Some(last?.refusal.as_ref()?.1.to_string());
+    let failure = || Some(last?.failure.as_ref()?.to_string());
+    let gave_up = || last?.gave_up.clone();
+    let said = words.or_else(refusal).or_else(failure).or_else(gave_up);
+    said.unwrap_or_default()
 }
