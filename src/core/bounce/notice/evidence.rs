@@ -167,7 +167,15 @@ pub(super) fn is_notice(evidence: &Evidence, prose: &Prose, dialect: u16) -> boo
         let found = prose.shaped || dialect >= 7 && !prose.drafts.is_empty();
         return dialect >= 4 && found && speaks || evidence.weight() >= 3 && body >= 4;
     }
-    (body >= 1 || evidence.failed_recipients) && evidence.weight() + body >= 6
+    // Bug trackers and monitors write by themselves as well, and quote what servers said.
+    let fails = marks::S_FAILED | marks::S_DELAYED | marks::S_DELIVERED;
+    let told = evidence.daemon
+        || evidence.null_sender
+        || evidence.failed_recipients
+        || evidence.subject & fails != 0;
+    (told || dialect >= 4)
+        && (body >= 1 || evidence.failed_recipients)
+        && evidence.weight() + body >= 6
 }
 
 /// The words of a notice that hold without any header: its program's own phrases, a recipient

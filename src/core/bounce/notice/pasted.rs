@@ -175,6 +175,10 @@ fn refusal(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
             .map(|at| (at, true))
     })?;
     let said = part(paragraph, at, paragraph.len());
+    let within = at > 0 && !part(paragraph, 0, at).ends_with('\n');
+    if within && compares(said) {
+        return None;
+    }
     // Who lists codes explains them.
     let code = part(said, 0, 3);
     let other = |line: Line<'_>| {
@@ -209,6 +213,20 @@ fn refusal(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
         command: found.command,
         words: vec![words],
         ..Draft::default()
+    })
+}
+
+/// True for sentences about two codes: a server gives one, and quotes others behind an arrow.
+fn compares(said: &str) -> bool {
+    let code = part(said, 0, 3);
+    memchr::memchr2_iter(b'4', b'5', said.as_bytes()).any(|at| {
+        let before = part(said, 0, at).trim_end_matches([' ', '"', '\'']);
+        let other = !before.is_empty() && part(said, at, at + 3) != code;
+        other
+            && opens(said, at)
+            && is_coded(said.as_bytes().get(at..).unwrap_or_default())
+            && !before.ends_with(['>', ':'])
+            && !before.ends_with("returned")
     })
 }
 
@@ -308,6 +326,7 @@ mod tests {
         for text in [
             "550 kWh were used in October. The account was closed, 452.20 EUR are due.",
             "Map the codes like this:\n\n550 -> mailbox unknown\n552 -> mailbox full",
+            "It says a server must answer 550 5.7.27 to a null MX, or should use 556 5.1.10 then.",
             "550 5.1.1 a\n\n552 5.2.2 b\n\n554 5.7.1 c\n\n421 4.3.2 d",
             "My mail of last week came back, user unknown or so.",
         ] {
