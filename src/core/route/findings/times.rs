@@ -285,7 +285,9 @@ const fn because(reason: Reason) -> &'static str {
             "probably greylisting: the receiver makes unknown senders come back later"
         }
         Reason::Filter => "a content filter was at work",
-        Reason::Queue => "it lay in a queue, as the next server could not be reached or said later",
+        Reason::Queue => {
+            "it probably lay in a queue, as the next server could not be reached or said later"
+        }
         Reason::Moderation => "probably a moderator of the mailing list, or its digest",
         Reason::Collection => {
             "it lay in the mailbox until it was collected; this is no transport delay"

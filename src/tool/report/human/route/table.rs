@@ -196,8 +196,12 @@ fn took(page: &mut Page, hop: &Hop, most: i64, width: usize, doubt: Doubt) {
             (Some(t), _) if !t.is_sure() => "no zone",
             (_, Some(_)) if doubt == Doubt::Unknown => "unknown",
             (_, Some(delay)) if delay < 0 || hop.clock_off_s.is_some() => {
-                // Without a bar there is no room for two words.
-                if width == 0 { "skewed" } else { "clock wrong" }
+                // Without a bar there is no room for two words; whose clock it is may be open.
+                match (width, hop.clock_off_s) {
+                    (0, _) => "skewed",
+                    (_, Some(_)) => "clock wrong",
+                    (_, None) => "clocks off",
+                }
             }
             (_, Some(_)) => "unknown",
             (_, None) => "-",
