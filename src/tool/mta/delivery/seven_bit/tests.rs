@@ -173,3 +173,23 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn names_of_files_and_fields_that_nobody_knows_are_encoded_too() {
+    let mail = "Thread-Topic: f\u{fc}r alle\r\nContent-Type: application/pdf;\r\n \
+                name=\"\u{dc} b;c.pdf\"\r\nContent-Disposition: attachment; \
+                filename=\"\u{dc}.pdf\"; size=3\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n";
+    let text = String::from_utf8(seven_bit(mail.as_bytes()).unwrap()).unwrap();
+    for line in [
+        "Thread-Topic: =?utf-8?Q?f=C3=BCr?= alle\r\n",
+        "Content-Type: application/pdf; name*=utf-8''%C3%9C%20b%3Bc.pdf\r\n",
+        "Content-Disposition: attachment; filename*=utf-8''%C3%9C.pdf; size=3\r\n",
+        "\r\n\r\nAAAA\r\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let list = "List-Id: f\u{fc}r <l.test>\r\n\r\nx\r\n";
+    assert_eq!(seven_bit(list.as_bytes()), Err(Unfit::Header));
+    let boundary = "Content-Type: multipart/mixed; boundary=\u{fc}\r\n\r\nx\r\n";
+    assert!(seven_bit(boundary.as_bytes()).is_err());
+}

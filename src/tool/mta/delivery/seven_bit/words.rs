@@ -78,7 +78,27 @@ pub(super) fn base64(body: &[u8], out: &mut Vec<u8>) {
 
 /// Writes a field whose value has octets above ASCII, with encoded words where they may stand.
 pub(super) fn encode_field(field: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit> {
-    const TEXT: [&str; 3] = ["subject", "comments", "content-description"];
+    // What is none of these is free text (RFC 5322 section 3.6.8, RFC 2047 section 5).
+    const STRUCTURED: [&str; 16] = [
+        "received",
+        "return-path",
+        "date",
+        "message-id",
+        "in-reply-to",
+        "references",
+        "resent-date",
+        "resent-message-id",
+        "mime-version",
+        "content-transfer-encoding",
+        "content-id",
+        "dkim-signature",
+        "authentication-results",
+        "auto-submitted",
+        "keywords",
+        "disposition-notification-to",
+    ];
+    const GROUPS: [&str; 2] = ["arc-", "list-"];
+    const PARAMETERS: [&str; 2] = ["content-type", "content-disposition"];
     const ADDRESSES: [&str; 11] = [
         "from",
         "sender",
@@ -106,13 +126,20 @@ pub(super) fn encode_field(field: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit>
         .collect();
     let value = value.trim_ascii();
     let is_one_of = |names: &[&str]| names.iter().any(|n| field::is(field, n));
-    out.extend_from_slice(name);
-    if is_one_of(&TEXT) || name.get(..2).is_some_and(|x| x.eq_ignore_ascii_case(b"x-")) {
-        encode_words(value, out);
-    } else if is_one_of(&ADDRESSES) {
-        encode_addresses(value, out)?;
-    } else {
+    let begins = |group: &&str| {
+        let start = name.get(..group.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(group.as_bytes()))
+    };
+    if is_one_of(&STRUCTURED) || GROUPS.iter().any(|group| begins(group)) {
         return Err(Unfit::Header);
+    }
+    out.extend_from_slice(name);
+    if is_one_of(&ADDRESSES) {
+        encode_addresses(value, out)?;
+    } else if is_one_of(&PARAMETERS) {
+        encode_parameters(value, out)?;
+    } else {
+        encode_words(value, out);
     }
     out.extend_from_slice(b"\r\n");
     Ok(())
@@ -184,7 +211,7 @@ fn encoded(text: &[u8], out: &mut Vec<u8>) {
 
 /// Addresses: the names before the angle brackets may be encoded, nothing else may.
 fn encode_addresses(value: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit> {
-    for (i, one) in addresses(value).enumerate() {
+    for (i, one) in parted(value, b',').enumerate() {
         if i > 0 {
             out.push(b',');
         }
@@ -205,17 +232,60 @@ fn encode_addresses(value: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// The addresses of a list, cut at the commas that are not quoted.
-fn addresses(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The name of a file as a parameter (RFC 2231 section 4).
+fn encode_parameters(value: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit> {
+    /// Longer names need parts of their own; no file has one.
+    const LONGEST: usize = 255;
+    for (i, one) in parted(value, b';').enumerate() {
+        let one = one.trim_ascii();
+        if i > 0 {
+            out.push(b';');
+        }
+        if one.is_ascii() {
+            put(one, out);
+            continue;
+        }
+        let equals = one.iter().position(|b| *b == b'=').ok_or(Unfit::Header)?;
+        let (name, said) = one.split_at_checked(equals).ok_or(Unfit::Header)?;
+        let said = unquoted(said.get(1..).unwrap_or_default().trim_ascii());
+        let of_file = [&b"name"[..], b"filename"];
+        let of_file = of_file
+            .iter()
+            .any(|n| name.trim_ascii().eq_ignore_ascii_case(n));
+        if !of_file || said.len() > LONGEST {
+            return Err(Unfit::Header);
+        }
+        let charset = match str::from_utf8(&said) {
+            Ok(_) => "utf-8",
+            Err(_) => "unknown-8bit",
+        };
+        let mut word = String::from_utf8_lossy(name.trim_ascii()).into_owned();
+        word.push_str(&format!("*={charset}''"));
+        for octet in said {
+            match octet {
+                b'.' | b'-' | b'_' => word.push(char::from(octet)),
+                octet if octet.is_ascii_alphanumeric() => word.push(char::from(octet)),
+                octet => {
+                    let _ = write!(word, "%{octet:02X}");
+                }
+            }
+        }
+        put(word.as_bytes(), out);
+    }
+    Ok(())
+}
+
+/// The pieces of a list, cut at the marks that are not quoted.
+fn parted(value: &[u8], mark: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(value);
     std::iter::from_fn(move || {
         let text = rest?;
-        let Some(comma) = outside_quotes(text, b',') else {
+        let Some(at) = outside_quotes(text, mark) else {
             rest = None;
             return Some(text);
         };
-        rest = text.get(comma + 1..);
-        text.get(..comma)
+        rest = text.get(at + 1..);
+        text.get(..at)
     })
 }
 
