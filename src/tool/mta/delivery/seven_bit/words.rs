@@ -130,7 +130,7 @@ pub(super) fn encode_field(field: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit>
         let start = name.get(..group.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(group.as_bytes()))
     };
-    if is_one_of(&STRUCTURED) || GROUPS.iter().any(|group| begins(group)) {
+    if is_one_of(&STRUCTURED) || GROUPS.iter().any(begins) {
         return Err(Unfit::Header);
     }
     out.extend_from_slice(name);
