@@ -449,19 +449,20 @@ fn write(
         emit::strings(&patterns),
         emit::numbers(further)
     );
+    let mut ends = vec![0];
+    for lead in &leads {
+        ends.push(ends.last().unwrap_or(&0) + lead.len());
+    }
     let _ = writeln!(
         out,
-        "/// By unit: which of the leads is its; 0 when there is none.\n\
-         static LED: &[u16; {}] = &{};\n\
+        "/// By unit: which of the leads is its; the first is empty.\nstatic LED: &[u16] = &{};\n\
+         /// Where the anchors of each lead begin.\nstatic LEAD_STARTS: &[u16] = &{};\n\
          /// Anchors of which one stands where a match begins, with the distance from its beginning.\n\
-         static LEADS: &[&[(u16, u8)]] = &[",
-        units.len(),
-        emit::numbers(led)
+         static LEADS: &[(u16, u8)] = &{:?};",
+        emit::numbers(led),
+        emit::numbers(ends),
+        leads.concat()
     );
-    for lead in &leads {
-        let _ = writeln!(out, "&{lead:?},");
-    }
-    let _ = writeln!(out, "];");
     let _ = writeln!(out, "#[cfg(test)]\nstatic EXAMPLES: &[Examples] = &[");
     for rule in rules {
         let _ = writeln!(

@@ -149,7 +149,9 @@ impl Met {
 
     /// Where in the text a match of a unit can begin, when its anchors tell that.
     fn starts(&self, unit: usize) -> Option<impl Iterator<Item = usize>> {
-        let lead = LEADS.get(usize::from(*LED.get(unit)?))?;
+        let lead = usize::from(*LED.get(unit)?);
+        let range = LEAD_STARTS.get(lead).zip(LEAD_STARTS.get(lead + 1));
+        let lead = range.and_then(|(&from, &to)| LEADS.get(from.into()..to.into()))?;
         let places = self.places.get(..self.count)?;
         (!lead.is_empty()).then(|| {
             places.iter().flat_map(|&(anchor, place)| {
