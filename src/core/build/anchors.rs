@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use regex_syntax::hir::literal::Extractor;
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::{Hir, HirKind, Look};
 
 /// More groups would hardly save a match.
 const GROUPS: usize = 4;
@@ -14,6 +14,11 @@ const EXACT: usize = 48;
 const FURTHER: (usize, usize) = (48, 3);
 /// A group beside the best one that stands in more than so many of a thousand texts spares little.
 const TELLING: u32 = 100;
+/// More texts than this are no quicker to compare than an expression is to try.
+const SPELLED: usize = 16;
+/// Marks in front of and behind a spelled-out text: there a word begins or ends.
+const BEFORE: &str = "\u{6}";
+const BEHIND: &str = "\u{7}";
 /// In so many ways at most may a match begin.
 const BEGINS: usize = 2_000;
 /// A larger group costs as much to look at as a match.
@@ -96,6 +101,45 @@ pub(crate) fn lead(hir: &Hir, groups: &[Group]) -> Option<Lead> {
         }
         (!lead.is_empty() && lead.len() <= SPARE).then(|| lead.into_iter().collect())
     })
+}
+
+/// Stands for a word boundary among the bytes of a spelled-out expression.
+const EDGE: u8 = 0xff;
+
+/// All that an expression can match, when that is a handful of texts: an edge of a word that is
+/// asked for in front of a text or behind it is a mark there ([`BEFORE`], [`BEHIND`]).
+pub(crate) fn spelled(hir: &Hir) -> Option<Vec<String>> {
+    let all = exact(hir, true)?;
+    let mut texts = Vec::new();
+    for mut bytes in all {
+        bytes.dedup_by(|one, other| (*one, *other) == (EDGE, EDGE));
+        let mut text = Vec::new();
+        let mut possible = true;
+        for (at, &byte) in bytes.iter().enumerate() {
+            let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+            match (byte, before, bytes.get(at + 1)) {
+                (EDGE, None, _) => text.extend(BEFORE.as_bytes()),
+                (EDGE, _, None) => text.extend(BEHIND.as_bytes()),
+                // Between two known bytes there is an edge or there is none.
+                (EDGE, Some(before), Some(after)) => {
+                    possible &= is_word(*before) != is_word(*after);
+                }
+                (byte, ..) => text.push(byte),
+            }
+        }
+        let text = String::from_utf8(text).ok()?;
+        if possible && text.trim_matches(['\u{6}', '\u{7}']).is_empty() {
+            return None;
+        }
+        if possible {
+            texts.push(text);
+        }
+    }
+    (!texts.is_empty() && texts.len() <= SPELLED).then_some(texts)
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// A blank beside a word that is long enough tells nothing, and without it patterns share anchors.
@@ -262,7 +306,7 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 
 /// Sets of literals of which each must have a member in every match.
 fn groups(hir: &Hir, usage: &Usage) -> Vec<Group> {
-    if let Some(all) = exact(hir).filter(|all| all.iter().all(|l| l.len() >= ANCHOR)) {
+    if let Some(all) = exact(hir, false).filter(|all| all.iter().all(|l| l.len() >= ANCHOR)) {
         return vec![all];
     }
     match hir.kind() {
@@ -270,7 +314,7 @@ fn groups(hir: &Hir, usage: &Usage) -> Vec<Group> {
             let mut found = Vec::new();
             let mut run: Option<Group> = None;
             for part in parts {
-                let next = exact(part);
+                let next = exact(part, false);
                 run = match (run, next) {
                     (Some(before), Some(next)) => match product(&before, &next) {
                         Some(joined) => Some(joined),
@@ -322,8 +366,11 @@ fn best(branch: &Hir, usage: &Usage) -> Option<Group> {
 }
 
 /// Everything that the expression can match, when that is a handful of literals.
-fn exact(hir: &Hir) -> Option<Group> {
+/// Word boundaries count as bytes ([`EDGE`]) when `edges` are asked for.
+fn exact(hir: &Hir, edges: bool) -> Option<Group> {
     match hir.kind() {
+        HirKind::Look(Look::WordAscii) if edges => Some(BTreeSet::from([vec![EDGE]])),
+        HirKind::Look(_) if edges => None,
         HirKind::Empty | HirKind::Look(_) => Some(BTreeSet::from([Vec::new()])),
         HirKind::Literal(literal) => Some(BTreeSet::from([literal.0.to_vec()])),
         HirKind::Class(class) => {
@@ -344,21 +391,21 @@ fn exact(hir: &Hir) -> Option<Group> {
                 regex_syntax::hir::Class::Unicode(_) => None,
             })
         }
-        HirKind::Capture(capture) => exact(&capture.sub),
+        HirKind::Capture(capture) => exact(&capture.sub, edges),
         HirKind::Concat(parts) => parts
             .iter()
             .try_fold(BTreeSet::from([Vec::new()]), |all, part| {
-                product(&all, &exact(part)?)
+                product(&all, &exact(part, edges)?)
             }),
         HirKind::Alternation(branches) => {
             let mut union = BTreeSet::new();
             for branch in branches {
-                union.extend(exact(branch)?);
+                union.extend(exact(branch, edges)?);
             }
             (union.len() <= EXACT).then_some(union)
         }
         HirKind::Repetition(r) if r.min == 0 && r.max == Some(1) => {
-            let mut all = exact(&r.sub)?;
+            let mut all = exact(&r.sub, edges)?;
             all.insert(Vec::new());
             (all.len() <= EXACT).then_some(all)
         }

@@ -439,14 +439,30 @@ fn write(
             unit.rule, unit.pieces
         );
     }
-    let patterns: Vec<&str> = units.iter().map(|unit| unit.regex.as_str()).collect();
+    let spelled: Vec<Option<String>> = units
+        .iter()
+        .zip(&led)
+        .map(|(unit, &lead)| {
+            let texts = anchors::spelled(&unit.hir).filter(|_| lead != 0)?;
+            Some(format!("={}", texts.join("\n")))
+        })
+        .collect();
+    let regexes: Vec<&str> = units.iter().map(|unit| unit.regex.as_str()).collect();
+    let patterns: Vec<&str> = spelled
+        .iter()
+        .zip(&regexes)
+        .map(|(texts, regex)| texts.as_deref().unwrap_or(regex))
+        .collect();
     let _ = writeln!(
         out,
-        "];\n/// Their expressions.\nstatic PATTERNS: &[&str; {}] = &{};\n\
+        "];\n/// Their expressions, or, behind `=`, all texts that these match, a line each.\n\
+         static PATTERNS: &[&str; {}] = &{};\n\
+         #[cfg(test)]\nstatic EXPRESSIONS: &[&str] = &{};\n\
          /// Their groups of anchors beside the first: how many, then the size and the members of each.\n\
          static FURTHER: &[u16] = &{};",
         units.len(),
         emit::strings(&patterns),
+        emit::strings(&regexes),
         emit::numbers(further)
     );
     let mut ends = vec![0];

@@ -214,15 +214,7 @@ fn matching(
     if !rule.fits(setting) {
         return None;
     }
-    let regex = COMPILED
-        .get(number)?
-        .get_or_init(|| compile(PATTERNS.get(number)?))
-        .as_ref()?;
-    let matches = match met.starts(number) {
-        Some(mut starts) => starts.any(|start| begins(regex, text, unit, start)),
-        None => regex.is_match(half(text, unit)),
-    };
-    if !matches {
+    if !matches(number, text, met)? {
         return None;
     }
     if !rule.unless.is_empty() {
@@ -247,13 +239,49 @@ fn half<'t>(text: &'t Folded, unit: &Unit) -> &'t [u8] {
     }
 }
 
-/// Whether a match begins at this place of the whole text.
-fn begins(regex: &Regex, text: &Folded, unit: &Unit, start: usize) -> bool {
+/// Whether the pattern of a unit matches the text.
+fn matches(number: usize, text: &Folded, met: &Met) -> Option<bool> {
+    let unit = UNITS.get(number)?;
     let half = half(text, unit);
     let front = if unit.pieces { text.words().len() } else { 0 };
-    let start = start.checked_sub(front).filter(|at| *at <= half.len());
-    start.is_some_and(|start| {
-        regex.is_match(Input::new(half).anchored(Anchored::Yes).range(start..))
+    let starts = met.starts(number).map(|starts| {
+        starts.filter_map(|start| start.checked_sub(front).filter(|at| *at <= half.len()))
+    });
+    let pattern = PATTERNS.get(number)?;
+    if let Some(texts) = pattern.strip_prefix('=') {
+        return Some(match starts {
+            Some(mut starts) => starts.any(|start| stands(texts, half, start)),
+            None => (0..half.len()).any(|start| stands(texts, half, start)),
+        });
+    }
+    let regex = COMPILED
+        .get(number)?
+        .get_or_init(|| compile(pattern))
+        .as_ref()?;
+    Some(match starts {
+        Some(mut starts) => starts
+            .any(|start| regex.is_match(Input::new(half).anchored(Anchored::Yes).range(start..))),
+        None => regex.is_match(half),
+    })
+}
+
+/// Whether one of these texts, a line each, stands here. A mark in front of a text or behind it
+/// asks for the edge of a word there.
+fn stands(texts: &str, half: &[u8], start: usize) -> bool {
+    let is_word = |at: Option<usize>| {
+        let byte = at.and_then(|at| half.get(at));
+        byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
+    };
+    let edge = |at: usize| is_word(at.checked_sub(1)) != is_word(Some(at));
+    let rest = half.get(start..).unwrap_or_default();
+    texts.split('\n').any(|text| {
+        let begun = text.strip_prefix('\u{6}');
+        let text = begun.unwrap_or(text);
+        let ended = text.strip_suffix('\u{7}');
+        let text = ended.unwrap_or(text);
+        rest.starts_with(text.as_bytes())
+            && (begun.is_none() || edge(start))
+            && (ended.is_none() || edge(start + text.len()))
     })
 }
 
@@ -354,28 +382,47 @@ mod tests {
     /// every match, or not where it is said to be, would hide a rule.
     #[test]
     fn a_pattern_that_matches_is_reached_by_its_anchors() {
-        let mut matches = [0; 2];
-        for (number, (unit, pattern)) in UNITS.iter().zip(PATTERNS).enumerate() {
-            let regex = compile(pattern).unwrap();
+        let mut found = [0; 3];
+        for (number, (unit, expression)) in UNITS.iter().zip(EXPRESSIONS).enumerate() {
+            let regex = compile(expression).unwrap();
             for text in EXAMPLES[usize::from(unit.rule)].matches {
                 let text = fold(text);
                 let shown = String::from_utf8_lossy(text.all());
-                let found = regex.is_match(half(&text, unit));
                 let met = Met::of(&text);
-                if found {
+                let wanted = regex.is_match(half(&text, unit));
+                if wanted {
                     let reached = met.units.contains(number) && possible(unit, &met.anchors);
-                    assert!(reached, "{pattern} in {shown:?}");
+                    assert!(reached, "{expression} in {shown:?}");
                 }
-                if let Some(mut starts) = met.starts(number) {
-                    let led = starts.any(|start| begins(&regex, &text, unit, start));
-                    assert_eq!(led, found, "{pattern} in {shown:?}");
-                    matches[1] += usize::from(led);
-                }
-                matches[0] += usize::from(found);
+                let matched = matches(number, &text, &met);
+                assert_eq!(matched, Some(wanted), "{expression} in {shown:?}");
+                found[0] += usize::from(wanted);
+                found[1] += usize::from(wanted && met.starts(number).is_some());
+                found[2] += usize::from(wanted && PATTERNS[number].starts_with('='));
             }
         }
-        assert!(matches[0] > RULES.len(), "{matches:?}");
-        assert!(matches[1] > matches[0] / 3, "{matches:?}");
+        assert!(found[0] > RULES.len(), "{found:?}");
+        assert!(found[1] > found[0] / 2, "{found:?}");
+        assert!(found[2] > found[0] / 5, "{found:?}");
+    }
+
+    #[test]
+    fn a_text_that_is_compared_has_its_edges_where_the_expression_asks_for_them() {
+        let half = b"the mailbox_a is full, xfull";
+        for (texts, start, there) in [
+            ("\u{6}full", 17, true),
+            ("\u{6}full", 24, false),
+            ("full\u{7}", 24, true),
+            ("mailbox\u{7}", 4, false),
+            ("mailbox", 4, true),
+            ("\u{6}the", 0, true),
+            ("no\nis\u{7}", 14, true),
+            ("\u{6}, x", 21, true),
+            ("\u{6} x", 22, false),
+            ("beyond", 99, false),
+        ] {
+            assert_eq!(stands(texts, half, start), there, "{texts:?} at {start}");
+        }
     }
 
     #[test]
