@@ -16,6 +16,33 @@ pub(super) enum Label {
 /// The longest label that is looked up.
 const MAX_LABEL: usize = 80;
 
+/// By its first byte, the lengths that a label has (one bit each): nearly all that stands in front
+/// of a colon is told apart by them.
+static LENGTHS: [u128; 256] = {
+    let mut lengths = [0; 256];
+    mark(&mut lengths, RECIPIENT_LABELS);
+    mark(&mut lengths, REASON_LABELS);
+    mark(&mut lengths, &TO_LABELS);
+    lengths
+};
+
+/// What `To` is called.
+const TO_LABELS: [&str; 4] = ["to", "an", "para", "pour"];
+
+const fn mark(lengths: &mut [u128; 256], labels: &[&str]) {
+    let mut rest = labels;
+    while let [label, tail @ ..] = rest {
+        if let [first, ..] = label.as_bytes() {
+            // Only here can the index not be wrong.
+            #[expect(clippy::indexing_slicing, reason = "a byte, and 256 of them")]
+            {
+                lengths[*first as usize] |= 1 << label.len();
+            }
+        }
+        rest = tail;
+    }
+}
+
 /// Splits `label: value`, when the label announces a recipient or a reason.
 pub(super) fn label(body: &str) -> Option<(Label, &str)> {
     let head = body.as_bytes().get(..MAX_LABEL).unwrap_or(body.as_bytes());
@@ -38,13 +65,17 @@ pub(super) fn label(body: &str) -> Option<(Label, &str)> {
     let low = low.get_mut(..key.len())?;
     low.copy_from_slice(key.as_bytes());
     low.make_ascii_lowercase();
+    let lengths = LENGTHS.get(usize::from(*low.first()?))?;
+    if lengths >> low.len() & 1 == 0 {
+        return None;
+    }
     let key = std::str::from_utf8(low).ok()?;
     let has = |table: &[&str]| table.binary_search(&key).is_ok();
     if has(RECIPIENT_LABELS) {
         Some((Label::Recipient, value))
     } else if has(REASON_LABELS) {
         Some((Label::Reason, value))
-    } else if ["to", "an", "para", "pour"].contains(&key) {
+    } else if TO_LABELS.contains(&key) {
         Some((Label::To, value))
     } else {
         None
@@ -66,5 +97,19 @@ mod tests {
         assert_eq!(label("退信原因：x"), Some((Label::Reason, "x")));
         assert_eq!(label("Subject: x"), None);
         assert_eq!(label(&"é".repeat(500)), None);
+    }
+
+    #[test]
+    fn every_label_of_the_tables_is_known() {
+        for (table, wanted) in [
+            (RECIPIENT_LABELS, Label::Recipient),
+            (REASON_LABELS, Label::Reason),
+            (&TO_LABELS, Label::To),
+        ] {
+            for name in table {
+                let line = format!("{name}: x");
+                assert_eq!(label(&line), Some((wanted, "x")), "{line}");
+            }
+        }
     }
 }
