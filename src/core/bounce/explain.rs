@@ -55,15 +55,18 @@ fn walk(
     if *budget == 0 || found.len() >= MAX_NOTICES {
         return;
     }
-    *budget -= 1;
     if let Some(notice) = notice::read(layer, talk) {
         let explanation = judge_notice(notice, &layer.wraps);
         // The same notice is often there twice: as text and as HTML, inline and attached.
-        if !found.iter().any(|other| is_same(other, &explanation)) {
+        if found.iter().any(|other| is_same(other, &explanation)) {
+            *budget -= 1;
+        } else {
+            // Notices have a bound of their own: a digest of 500 holds 500.
             found.push(explanation);
         }
         return;
     }
+    *budget -= 1;
     if depth < MAX_DEPTH {
         let inner = layer.inner();
         if inner.is_empty() || notice::is_statistics(layer) {
@@ -251,4 +254,30 @@ fn diagnostic(quotes: Vec<Quote>, judgement: &Judgement) -> Option<String> {
         .min_by_key(|&(index, quote)| (quote.voice, Some(index) != deciding, index))
         .map(|(index, _)| index)?;
     quotes.into_iter().nth(best).map(|quote| quote.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::explain;
+
+    #[test]
+    fn a_digest_of_five_hundred_notices_holds_five_hundred() {
+        let mut mail = String::from(
+            "From: a@example.org\r\nSubject: digest\r\nMIME-Version: 1.0\r\n\
+             Content-Type: multipart/digest; boundary=x\r\n\r\n",
+        );
+        for n in 0..500 {
+            let _ = write!(
+                mail,
+                "--x\r\n\r\nFrom: MAILER-DAEMON@mail.example.org\r\n\
+                 Subject: Undelivered Mail Returned to Sender\r\n\r\n<bob{n}@example.net>: host \
+                 mx.example.net[192.0.2.25] said:\r\n    552 5.2.2 Mailbox full (in reply to RCPT \
+                 TO command)\r\n\r\n"
+            );
+        }
+        mail.push_str("--x--\r\n");
+        assert_eq!(explain(mail.as_bytes()).len(), 500);
+    }
 }

@@ -117,6 +117,55 @@ mod tests {
     }
 
     #[test]
+    fn a_version_or_a_date_is_no_code() {
+        for line in [
+            "Dovecot 2.3.16: Quota exceeded (mailbox for user is full)",
+            "Am 2.10.24 um 10:00 Uhr: mailbox is full",
+        ] {
+            let what = explain_line(line);
+            assert_eq!(cause(line).0, "over-quota", "{line}");
+            assert_ne!(what.report, Report::Delivered, "{line}");
+        }
+        let exim = explain_line("Exim 4.97.1: bob@example.com: Unrouteable address");
+        assert_ne!(exim.report, Report::Delayed);
+    }
+
+    #[test]
+    fn the_name_of_who_speaks_is_not_listed() {
+        let line = "host mx.example.com[203.0.113.5] said: 554 5.7.1 blocked: sender is listed in \
+                    a DNSBL (in reply to RCPT TO command)";
+        let what = explain_line(line);
+        let list = what.recipients[0].dnsbl.as_ref().unwrap();
+        assert_eq!((list.ip, list.domain.as_deref()), (None, None));
+    }
+
+    #[test]
+    fn an_address_keeps_its_apostrophe_and_what_looks_like_a_key() {
+        for (line, address) in [
+            (
+                "after RCPT TO:<o'brien@example.com>: 550 5.1.1 no",
+                "o'brien@example.com",
+            ),
+            (
+                "after RCPT TO:<SRS0=abcF=TT=a.example=bob@b.example>: 550 5.1.1 no",
+                "SRS0=abcF=TT=a.example=bob@b.example",
+            ),
+            (
+                "2026-11-22 10:00:00 1abCDe-000Xyz-1A == bob <bob@example.com> R=localuser \
+                 T=local_delivery defer (-22): mailbox is full",
+                "bob@example.com",
+            ),
+        ] {
+            let what = explain_line(line);
+            assert_eq!(
+                what.recipients[0].address.as_deref(),
+                Some(address),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
     fn a_log_line_tells_what_became_of_it() {
         let line = "Mar  5 10:00:00 mx postfix/smtp[99]: 3F2A: to=<bob@example.net>, \
                     relay=mx.example.net[192.0.2.1]:25, delay=3, dsn=5.1.1, status=bounced (host \

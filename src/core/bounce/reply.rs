@@ -225,6 +225,10 @@ fn enhanced(said: &[u8], code: Option<u16>) -> Option<EnhancedCode> {
                 .get(at + len)
                 .is_none_or(|b| !b.is_ascii_alphanumeric())
             && code.is_none_or(|code| u16::from(found.class) == code / 100)
+            // `Dovecot 2.3.16`, `Exim 4.97.1`, 2.10.24: a version or a date is no code. Subjects end
+            // at 7 (RFC 3463 §3), and without a reply only its place tells that all went well.
+            && found.subject <= 7
+            && (code.is_some() || found.class != 2 || at == 0 || matches!(before, b'#' | b'('))
         {
             // Exchange Online wraps a far server's reply into 5.0.350: the inner one says more.
             if found.subject != 0 {

@@ -76,8 +76,13 @@ pub enum Trouble {
 
 impl Trouble {
     /// Whether it will be the same next time.
-    pub const fn is_lasting(&self) -> bool {
-        !matches!(self, Self::Connection(..))
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Connection(..) => false,
+            // In a folder that could be opened a server that cannot read a mail now can later.
+            Self::Refused(_, command, _) => !matches!(*command, "SEARCH" | "FETCH"),
+            _ => true,
+        }
     }
 }
 

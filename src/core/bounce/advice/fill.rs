@@ -193,6 +193,9 @@ pub(super) fn url(text: &str) -> Option<&str> {
     (url.len() > "https://x".len()).then_some(url)
 }
 
+/// No server takes a message of more bytes.
+const LARGEST: u64 = 4_000_000_000;
+
 /// The limit that a server names for the size of a message: a number of bytes after a word such
 /// as "limit" or "maximum", in megabytes.
 pub(super) fn size(text: &str) -> Option<String> {
@@ -202,11 +205,14 @@ pub(super) fn size(text: &str) -> Option<String> {
         .filter_map(|word| lower.find(word))
         .min()?;
     let tail = lower.get(at..)?;
+    // What stands in another clause is the number of a ticket.
+    let tail = tail.split([',', ';']).next()?.split(". ").next()?;
     let number = tail
         .split(|c: char| !c.is_ascii_digit())
         .find(|digits| (5..=13).contains(&digits.len()))?
         .parse::<u64>()
-        .ok()?;
+        .ok()
+        .filter(|bytes| *bytes <= LARGEST)?;
     let tenths = number * 10 / 1_000_000;
     Some(match (tenths / 10, tenths % 10) {
         (0, 0) => format!("{} kB", number / 1000),

@@ -110,7 +110,9 @@ pub(super) fn reply(code: u16, command: Option<Command>, words: bool) -> Option<
         431 => C::ServerStorageFull,
         452 if command == Some(Command::Rcpt) => C::RateLimited,
         452 => C::ServerStorageFull,
-        454 => C::TlsFailed,
+        // At STARTTLS TLS failed for now (RFC 3207 §4), at AUTH the login (RFC 4954 §6).
+        454 if command == Some(Command::Auth) => C::LoginRequired,
+        454 if matches!(command, None | Some(Command::Ehlo | Command::StartTls)) => C::TlsFailed,
         400..=499 => C::ServerTemporaryFailure,
         500..=504 | 555 => C::ProtocolError,
         521 | 556 => C::NoMailService,
@@ -118,7 +120,10 @@ pub(super) fn reply(code: u16, command: Option<Command>, words: bool) -> Option<
         530 | 534 | 535 | 538 => C::LoginRequired,
         541 => C::SpamContent,
         551 => C::RecipientMoved,
-        552 if matches!(command, Some(Command::Data | Command::Dot)) => C::MessageTooLarge,
+        // At MAIL the size is told (RFC 1870 §6.1).
+        552 if matches!(command, Some(Command::Mail | Command::Data | Command::Dot)) => {
+            C::MessageTooLarge
+        }
         552 => C::OverQuota,
         510..=513 => C::UserUnknown,
         550 | 553 | 554 => match command {

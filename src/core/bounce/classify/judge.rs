@@ -253,7 +253,15 @@ impl<'a> Facts<'a> {
         let said = Place::of(text).said();
         let mut found = listing::read(said, &fold(said));
         if found.zone.is_none() && found.list.is_none() && said.len() < text.len() {
-            found = listing::read(text, &fold(text));
+            let whole = listing::read(text, &fold(text));
+            // Before its words stands who spoke: the receiver's own name and address are not listed.
+            if whole.list.is_some() || whole.mistaken.is_some() {
+                found = Listing {
+                    ip: found.ip,
+                    domain: found.domain,
+                    ..whole
+                };
+            }
         }
         let told = cause == Cause::Dnsbl || found.mistaken == Some(Mistake::QueryRefused);
         told.then_some(found)

@@ -56,7 +56,13 @@ pub(super) fn read(text: &str, folded: &Folded) -> Listing {
         Some(zone) => by_zone(zone),
         None => link.map(|(_, list)| list).or_else(named),
     };
-    let telling = |link: &&str| link_ip(link).is_some() || link.contains("bl");
+    let names_list = |word: &str| {
+        word.ends_with("bl") || word.starts_with("blacklist") || word.starts_with("blocklist")
+    };
+    let telling = |link: &&str| {
+        let mut words = link.split(|c: char| !c.is_ascii_alphanumeric());
+        link_ip(link).is_some() || words.any(names_list)
+    };
     let url = link.map(|(link, _)| link).or_else(|| {
         let mut links = of(Kind::Link).map(piece);
         links.clone().find(telling).or_else(|| links.next())
@@ -188,17 +194,16 @@ fn domain(text: &str, folded: &Folded, zone: Option<&str>) -> Option<String> {
 
 /// A receiver that takes a refused query or a dead list for a listing has to mend its own setup.
 fn mistake(text: &str, list: Option<&List>) -> Option<Mistake> {
-    const REFUSED: [&str; 9] = [
+    const REFUSED: [&str; 7] = [
         "127.255.255.",
         "open resolver",
         "query refused",
-        "Query refused",
         "refused.shtml",
         "spamhaus.org/returnc",
         "public resolver",
-        "Query rate limit",
         "query rate limit",
     ];
+    let text = text.to_ascii_lowercase();
     if REFUSED
         .iter()
         .any(|sign| memchr::memmem::find(text.as_bytes(), sign.as_bytes()).is_some())

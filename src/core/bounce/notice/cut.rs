@@ -3,6 +3,9 @@
 use super::marks::{CUT, Marks};
 use super::page::lines;
 
+/// Bytes of a line with a separator, in front of its phrase and behind it.
+const MAX_LINE: usize = 400;
+
 /// Where the returned message, or its header, begins in the text; its length when it does not.
 /// `apart`: it has a part of its own, so that only a separator is looked for.
 pub(super) fn original_start(text: &str, marks: &Marks, apart: bool) -> usize {
@@ -11,15 +14,17 @@ pub(super) fn original_start(text: &str, marks: &Marks, apart: bool) -> usize {
         .iter()
         .filter(|hit| hit.roles & CUT != 0)
         .find_map(|hit| {
+            // A line that is longer is no separator, and thousands of phrases may stand in one.
+            let near = hit.at.saturating_sub(MAX_LINE);
             let line_start = text
                 .as_bytes()
-                .get(..hit.at)?
+                .get(near..hit.at)?
                 .iter()
                 .rposition(|b| matches!(b, b'\n' | b'\r'))
-                .map_or(0, |at| at + 1);
+                .map_or((near == 0).then_some(0), |at| Some(near + at + 1))?;
             let before = text.get(line_start..hit.at)?.trim();
             let after = text
-                .get(hit.end..)?
+                .get(hit.end..text.floor_char_boundary(hit.end + MAX_LINE))?
                 .split(['\n', '\r'])
                 .next()
                 .unwrap_or_default()

@@ -13,7 +13,7 @@ use super::{Quote, Statement, Voice, marks, remote};
 pub(super) const MAX_RECIPIENTS: usize = 2_000;
 
 /// The words about one recipient are cut off behind this many quotes.
-const MAX_QUOTES: usize = 12;
+pub(super) const MAX_QUOTES: usize = 12;
 
 /// A quote longer than this many bytes is cut off.
 const MAX_QUOTE: usize = 4_000;

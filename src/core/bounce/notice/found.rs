@@ -45,6 +45,9 @@ pub(super) struct Reading<'a> {
     pub(super) dialogue: Dialogue<'a>,
 }
 
+/// So many addresses of `X-Failed-Recipients` are kept, however many such fields there are.
+const MAX_FAILED: usize = 100;
+
 /// Who cannot be the failed recipient, and who is known to be.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Known {
@@ -73,11 +76,13 @@ impl Known {
                 .extend(addresses::clean(body).map(str::to_owned));
         }
         for field in layer.head.all("X-Failed-Recipients") {
-            known.failed.extend(
-                addresses::each(&field.value())
-                    .take(100)
-                    .map(|a| a.address.to_owned()),
-            );
+            for found in addresses::each(&field.value()).take(MAX_FAILED) {
+                let one = found.address;
+                let new = !known.failed.iter().any(|f| f.eq_ignore_ascii_case(one));
+                if new && known.failed.len() < MAX_FAILED {
+                    known.failed.push(one.to_owned());
+                }
+            }
         }
         known
     }

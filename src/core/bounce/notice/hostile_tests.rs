@@ -89,6 +89,47 @@ fn a_hundred_thousand_recipients_are_cut_off() {
     assert_eq!(read_in_time("report", &report), MAX_RECIPIENTS);
 }
 
+#[test]
+fn fields_that_are_said_again_and_again_cost_no_more_than_their_size() {
+    let head = "From: MAILER-DAEMON@example.net\nContent-Type: message/delivery-status\n\n\
+                Final-Recipient: rfc822; a@b.example\nAction: failed\n";
+    let status = format!("{head}{}", "Status:\n".repeat(SIZE / 8));
+    read_in_time("status", &status);
+    let open = format!("{head}Remote-MTA: dns; {}\n", "[".repeat(SIZE / 4));
+    read_in_time("brackets", &open);
+    let mut failed = String::from("From: MAILER-DAEMON@example.net\n");
+    for n in 0..500 {
+        failed += "X-Failed-Recipients: ";
+        for m in 0..90 {
+            failed += &format!("u{n}x{m}@b.example, ");
+        }
+        failed += "\n";
+    }
+    failed += &format!("\n{}", "  a@b.example\n    550 no\n".repeat(10_000));
+    read_in_time("failed", &failed);
+    let line = "--- This is a copy of the message, including all the headers. ".repeat(10_000);
+    read_in_time("separators", &format!("{HEAD}{line}\n"));
+}
+
+#[test]
+fn each_recipient_of_an_event_has_a_copy_of_its_words_of_bounded_size() {
+    let people = vec!["{}"; 60_000].join(",");
+    let said = "550 no ".repeat(40_000);
+    let event = format!(
+        r#"{{"notificationType":"Bounce","mail":{{}},"bounce":{{"smtpResponse":"{said}","bouncedRecipients":[{people}]}}}}"#
+    );
+    let mail = format!("From: no-reply@sns.amazonaws.com\n\n{event}\n");
+    let notice = read(&open(mail.as_bytes()), false).unwrap();
+    assert_eq!(notice.statements.len(), MAX_RECIPIENTS);
+    let octets: usize = notice
+        .statements
+        .iter()
+        .flat_map(|one| &one.quotes)
+        .map(|quote| quote.text.len())
+        .sum();
+    assert!(octets > 0 && octets <= MAX_RECIPIENTS * 4096, "{octets}");
+}
+
 const PIECES: &[&str] = &[
     "From: MAILER-DAEMON@example.net\n",
     "Subject: Undelivered Mail\n",

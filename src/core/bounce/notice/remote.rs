@@ -194,6 +194,7 @@ pub(super) fn ip(word: &str) -> Option<IpAddr> {
 /// A Remote-MTA field: `dns; mx.example.net (192.0.2.1)`, `dns;[192.0.2.1]`, `smtp; host`.
 pub(super) fn field(value: &str) -> Remote {
     let value = value.split_once(';').map_or(value, |(_, v)| v).trim();
+    let value = value.get(..floor(value, MAX_LOOK)).unwrap_or(value);
     if let Some(found) = bracketed(value) {
         let name = value.split([' ', '(', '[']).next().unwrap_or_default();
         return Remote {

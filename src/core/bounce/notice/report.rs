@@ -12,7 +12,7 @@ use crate::message::status::EnhancedCode;
 use crate::message::{addresses, dates, lines};
 
 use super::Voice;
-use super::draft::{Draft, MAX_RECIPIENTS, Words};
+use super::draft::{Draft, MAX_QUOTES, MAX_RECIPIENTS, Words};
 use super::page::{starts, strip};
 use super::remote;
 
@@ -159,7 +159,9 @@ impl Building {
     }
 
     fn take(&mut self, key: Key, pair: &Pair<'_>) {
-        self.seen.push(key);
+        if !self.seen.contains(&key) {
+            self.seen.push(key);
+        }
         let draft = &mut self.draft;
         let value = pair.value.as_ref();
         match key {
@@ -173,10 +175,16 @@ impl Building {
             }
             Key::Status => match status(value) {
                 Some(code) => draft.status = draft.status.or(Some(code)),
-                None => draft.words.extend(words(value, pair.start, Voice::Local)),
+                None if draft.words.len() < MAX_QUOTES => {
+                    draft.words.extend(words(value, pair.start, Voice::Local));
+                }
+                None => {}
             },
             Key::RemoteMta => draft.remote = remote::field(value),
-            Key::Diagnostic => draft.words.extend(diagnostic(value, pair.start)),
+            Key::Diagnostic if draft.words.len() < MAX_QUOTES => {
+                draft.words.extend(diagnostic(value, pair.start));
+            }
+            Key::Diagnostic => {}
             Key::RetryUntil => draft.retry_until = dates::read(value),
             Key::LastAttempt | Key::ReportingMta | Key::ArrivalDate => {}
         }
@@ -244,7 +252,19 @@ fn xtext(address: &str) -> String {
     if !address.contains('+') {
         return address.to_owned();
     }
-    address.replace("+2B", "+").replace("+3D", "=")
+    let mut out = String::with_capacity(address.len());
+    let mut rest = address;
+    while let Some((before, after)) = rest.split_once('+') {
+        out.push_str(before);
+        let (sign, tail) = match (after.strip_prefix("2B"), after.strip_prefix("3D")) {
+            (Some(tail), _) => ('+', tail),
+            (_, Some(tail)) => ('=', tail),
+            _ => ('+', after),
+        };
+        out.push(sign);
+        rest = tail;
+    }
+    out + rest
 }
 
 /// RFC 6533 §3: `\x{E9}`.

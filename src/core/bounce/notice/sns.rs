@@ -8,8 +8,12 @@ use crate::message::dates;
 use crate::message::layer::{Block, BlockKind, Layer};
 use crate::message::status::EnhancedCode;
 
+use super::draft::MAX_RECIPIENTS;
 use super::page::strip;
 use super::{Notice, Quote, Statement, Voice, remote};
+
+/// Bytes of the words of a server that are kept.
+const MAX_WORDS: usize = 4096;
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -88,9 +92,11 @@ pub(super) fn read(layer: &Layer<'_>) -> Option<Notice> {
     let mut statements: Vec<Statement> = outcome
         .bounced_recipients
         .iter()
+        .take(MAX_RECIPIENTS)
         .map(|person| statement(person, &outcome, action, block, start))
         .collect();
-    statements.extend(outcome.recipients.iter().map(|address| {
+    let left = MAX_RECIPIENTS - statements.len();
+    statements.extend(outcome.recipients.iter().take(left).map(|address| {
         let person = Person {
             email_address: Some(address.clone()),
             ..Person::default()
@@ -154,7 +160,11 @@ fn statement(
     if let Some(code) = code {
         let text = strip(code, "smtp;").unwrap_or(code);
         quotes.push(Quote {
-            text: text.to_owned(),
+            // Each recipient has a copy of it.
+            text: text
+                .get(..text.floor_char_boundary(MAX_WORDS))
+                .unwrap_or(text)
+                .to_owned(),
             line,
             voice: Voice::Remote,
         });

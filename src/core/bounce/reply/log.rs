@@ -156,13 +156,16 @@ fn exim_action(line: &str) -> Option<Action> {
     .or_else(|| line.starts_with("** ").then_some(Action::Failed))
 }
 
-/// What follows an Exim mark, when it looks like an address.
+/// What follows an Exim mark, when it looks like an address: `bob@example.com`, or for a local
+/// one `bob <bob@example.com>`.
 fn exim_rest<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
     let (_, rest) = line.split_once(mark)?;
-    rest.split([' ', ':'])
-        .next()
-        .filter(|word| word.contains('@'))?;
-    Some(rest)
+    let mut words = rest.split([' ', ':']);
+    let is_one = words.next()?.contains('@')
+        || words
+            .next()
+            .is_some_and(|word| word.starts_with('<') && word.contains('@'));
+    is_one.then_some(rest)
 }
 
 fn exim_recipient(line: &str) -> Option<&str> {

@@ -93,6 +93,13 @@ fn addresses(text: &str) -> impl Iterator<Item = (usize, &str)> {
     at.filter_map(|at| address(text, at))
 }
 
+/// True for the sign in `o'brien`, which is no quote.
+fn is_inside(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    let behind = text.get(at + 1..).unwrap_or_default();
+    before.ends_with(char::is_alphanumeric) && behind.starts_with(char::is_alphanumeric)
+}
+
 /// The address around an `@`.
 fn address(text: &str, at: usize) -> Option<(usize, &str)> {
     let part = |c: char| {
@@ -106,7 +113,7 @@ fn address(text: &str, at: usize) -> Option<(usize, &str)> {
     let start = local
         .char_indices()
         .rev()
-        .take_while(|(_, c)| part(*c))
+        .take_while(|(at, c)| part(*c) || *c == '\'' && is_inside(local, *at))
         .last()
         .map(|(i, _)| i)?;
     let domain = text.get(at + 1..)?;
@@ -120,9 +127,14 @@ fn address(text: &str, at: usize) -> Option<(usize, &str)> {
     let found = text.get(start..at + 1 + end)?;
     // `to=user@…`, `from=user@…`: the key is not part of the address.
     let keys = ["to=", "from=", "F=", "rcpt="];
-    let key = keys
-        .iter()
-        .find_map(|key| Some(found.rfind(key)? + key.len()));
+    let key = keys.iter().find_map(|key| {
+        let at = found.rfind(key)?;
+        // `SRS0=abcF=TT=…`: there it is a part of the name.
+        let begins = !found
+            .get(..at)?
+            .ends_with(|c: char| c.is_ascii_alphanumeric());
+        begins.then_some(at + key.len())
+    });
     let cut = key.unwrap_or(0);
     Some((start + cut, found.get(cut..)?))
 }
