@@ -280,4 +280,72 @@ mod tests {
         mail.push_str("--x--\r\n");
         assert_eq!(explain(mail.as_bytes()).len(), 500);
     }
+
+    /// The only recipient: address, cause, status, remote server.
+    fn one(mail: &str) -> (Option<String>, &'static str, Option<String>, Option<String>) {
+        let found = explain(mail.as_bytes());
+        let one = found.first().and_then(|what| what.recipients.first());
+        let one = one.expect("a recipient");
+        (
+            one.address.clone(),
+            one.cause.id(),
+            one.status.map(|status| status.to_string()),
+            one.remote_mta.host.clone(),
+        )
+    }
+
+    /// A report with this group of fields.
+    fn report(group: &str) -> String {
+        format!(
+            "From: MAILER-DAEMON@mail.example.org\r\nMIME-Version: 1.0\r\nContent-Type: \
+             message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example.org\r\n\r\n{group}\r\n"
+        )
+    }
+
+    #[test]
+    fn a_semicolon_in_the_comment_of_a_status_ends_nothing() {
+        let (_, cause, status, _) = one(&report(
+            "Final-Recipient: rfc822; bob@example.net\r\nAction: failed\r\n\
+             Status: 5.1.1 (no such user; 4.4.7 also)",
+        ));
+        assert_eq!((cause, status.as_deref()), ("user-unknown", Some("5.1.1")));
+    }
+
+    #[test]
+    fn an_abbreviation_is_no_server() {
+        let (.., host) = one(&report(
+            "Final-Recipient: rfc822; bob@example.net\r\nAction: failed\r\nStatus: 5.7.1\r\n\
+             Diagnostic-Code: smtp; rejected by e.g. the policy of the site",
+        ));
+        assert_eq!(host, None);
+    }
+
+    #[test]
+    fn who_sent_the_mail_is_no_failed_recipient_with_a_colon_either() {
+        for colon in ["", ":"] {
+            let mail = format!(
+                "From: MAILER-DAEMON@mail.example.org\r\nSubject: Undeliverable\r\n\r\nA message sent \
+                 by{colon}\r\n\r\n  ann@s.example\r\n\r\ncould not be delivered to:\r\n\r\n  \
+                 bob@example.net\r\n    550 5.1.1 no such user\r\n"
+            );
+            let found = explain(mail.as_bytes());
+            let all: Vec<_> = found[0]
+                .recipients
+                .iter()
+                .filter_map(|one| one.address.as_deref())
+                .collect();
+            assert_eq!(all, ["bob@example.net"], "{colon:?}");
+        }
+    }
+
+    #[test]
+    fn a_read_receipt_of_a_mailbox_named_denied_is_a_receipt() {
+        let mail = "From: denied@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; \
+            report-type=disposition-notification; boundary=x\r\n\r\n--x\r\n\r\nYour mail about \
+            \"could not be delivered\" was read.\r\n--x\r\nContent-Type: \
+            message/disposition-notification\r\n\r\nFinal-Recipient: rfc822; denied@b.example\r\n\
+            Disposition: manual-action/MDN-sent-manually; displayed\r\n\r\n--x--\r\n";
+        let what = &explain(mail.as_bytes())[0];
+        assert!(what.recipients.is_empty(), "{what:?}");
+    }
 }

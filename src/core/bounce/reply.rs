@@ -120,11 +120,7 @@ pub(crate) fn starts_refusal(text: &str) -> bool {
 }
 
 fn cut(text: &str) -> &str {
-    let mut end = text.len().min(LIMIT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
+    text.get(..text.floor_char_boundary(LIMIT)).unwrap_or(text)
 }
 
 /// The number at `at` when it can be a reply code.

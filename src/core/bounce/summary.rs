@@ -139,8 +139,11 @@ impl Summary {
     }
 }
 
+/// No name of a host or domain has more bytes (RFC 1035 §3.1), and what is kept is bounded so.
+const LONGEST_NAME: usize = 255;
+
 fn bump(names: &mut HashMap<String, u64>, name: Option<&str>, by: u64) {
-    let Some(name) = name.filter(|name| !name.is_empty()) else {
+    let Some(name) = name.filter(|name| (1..=LONGEST_NAME).contains(&name.len())) else {
         return;
     };
     let name = name.to_ascii_lowercase();

@@ -50,14 +50,7 @@ impl Finding {
         confidence: Sureness,
         text: String,
     ) -> Self {
-        Self {
-            severity,
-            code,
-            hop: Some(hop),
-            hops: vec![hop],
-            text,
-            confidence,
-        }
+        Self::over(vec![hop], severity, code, confidence, text)
     }
 
     /// A finding about several hops, the first of which stands for all.

@@ -254,9 +254,9 @@ impl Plan<'_> {
         match self.values.format {
             Format::Json => {
                 let source = SourceRef {
-                    path: &job.path,
                     index: job.index + notice,
                     notice,
+                    ..job.source()
                 };
                 json::explain::explain(&mut done.told.text, source, what, self.values.audience);
             }
@@ -290,19 +290,9 @@ impl Plan<'_> {
         if let Some(sum) = &mut done.summary {
             sum.count_error();
         }
-        let name = if job.path == "-" {
-            "standard input".to_owned()
-        } else {
-            job.name()
-        };
-        done.told.complaints.push(format!("{name}: {why}"));
+        done.told.complaints.push(job.complaint(why));
         if self.values.format == Format::Json {
-            let source = SourceRef {
-                path: &job.path,
-                index: job.index,
-                notice: 0,
-            };
-            json::explain::error(&mut done.told.text, source, why);
+            json::explain::error(&mut done.told.text, job.source(), why);
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::message::layer;
 use crate::message::source;
 use crate::report::human::explain::Detail;
 use crate::report::human::route::Look;
-use crate::report::json::explain::SourceRef;
 use crate::report::painter::Painter;
 use crate::report::{html, human, json};
 use crate::route::summary::Summary;
@@ -215,12 +214,7 @@ impl Plan<'_> {
         }
         match self.values.format {
             Format::Json => {
-                let source = SourceRef {
-                    path: &job.path,
-                    index: job.index,
-                    notice: 0,
-                };
-                json::route::route(&mut done.told.text, source, way);
+                json::route::route(&mut done.told.text, job.source(), way);
             }
             _ if self.command.summary => {}
             _ => {
@@ -248,19 +242,9 @@ impl Plan<'_> {
         if let Some(sum) = &mut done.summary {
             sum.count_error();
         }
-        let name = if job.path == "-" {
-            "standard input".to_owned()
-        } else {
-            job.name()
-        };
-        done.told.complaints.push(format!("{name}: {why}"));
+        done.told.complaints.push(job.complaint(why));
         if self.values.format == Format::Json {
-            let source = SourceRef {
-                path: &job.path,
-                index: job.index,
-                notice: 0,
-            };
-            json::route::error(&mut done.told.text, source, why);
+            json::route::error(&mut done.told.text, job.source(), why);
         }
     }
 }

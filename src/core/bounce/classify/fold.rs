@@ -96,11 +96,7 @@ pub(crate) fn fold(text: &str) -> Folded {
 }
 
 fn cut(text: &str) -> &str {
-    let mut end = text.len().min(LIMIT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
+    text.get(..text.floor_char_boundary(LIMIT)).unwrap_or(text)
 }
 
 /// What a byte does in a chunk.

@@ -9,6 +9,7 @@ use crate::bounce::cause::Cause;
 use crate::bounce::explanation::{Action, Command, Confidence, Listing, Mistake, StatusFrom};
 use crate::bounce::reply::Place;
 use crate::message::status::EnhancedCode;
+use crate::suffix;
 
 /// Texts of one case that are looked at; a notice has two or three.
 const TEXTS: usize = 12;
@@ -33,7 +34,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     let permanent = facts.permanent(case, cause);
     let status = match (facts.reply.enhanced, case.status) {
         // X.0.0 in a reply says nothing; the Status field may.
-        (Some(code), Some(field)) if says_nothing(code) && field.class == code.class => {
+        (Some(code), Some(field)) if code.is_bare() && field.class == code.class => {
             Some((field, StatusFrom::Report))
         }
         (Some(code), _) => Some((code, StatusFrom::Reply)),
@@ -359,11 +360,6 @@ fn behind<'a>(text: &'a str, frame: &str, rare: usize) -> Option<&'a str> {
         .find_map(|rest| rest.strip_prefix(frame))
 }
 
-/// True for X.0.0.
-fn says_nothing(code: EnhancedCode) -> bool {
-    code.subject == 0 && code.detail == 0
-}
-
 /// The words of the reply in a text, without the frame around them.
 fn said<'a>(text: &'a str, place: &Place<'a>) -> &'a str {
     let said = match place.code {
@@ -387,19 +383,10 @@ fn at_home(case: &Case<'_>) -> bool {
         return false;
     };
     let domain = recipient.rsplit('@').next().unwrap_or(recipient);
-    let ends = |long: &str, short: &str| {
-        let (long, short) = (long.as_bytes(), short.as_bytes());
-        long.len() >= short.len()
-            && long
-                .get(long.len() - short.len()..)
-                .is_some_and(|tail| tail.eq_ignore_ascii_case(short))
-    };
-    // mx.example.com serves example.com and mail.example.com, but two names under one top-level
-    // domain have nothing in common.
-    let parent = reporter
-        .split_once('.')
-        .map_or(reporter, |(_, parent)| parent);
-    ends(reporter, domain) || (parent.contains('.') && ends(domain, parent))
+    // mx.example.com serves example.com and mail.example.com.
+    let owner = |name: &str| suffix::registered(name.trim_end_matches('.')).map(str::to_lowercase);
+    reporter.eq_ignore_ascii_case(domain)
+        || owner(reporter).is_some_and(|own| owner(domain) == Some(own))
 }
 
 const fn sure(trust: Trust) -> Confidence {

@@ -33,10 +33,7 @@ pub(super) struct Words {
 impl Words {
     /// Lines are joined by blanks; what is too long is cut off.
     pub(super) fn new(text: &str, at: usize, voice: Voice) -> Self {
-        let mut end = text.len().min(MAX_QUOTE);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
+        let end = text.floor_char_boundary(MAX_QUOTE);
         Self {
             text: squeeze(text.get(..end).unwrap_or_default()),
             at,

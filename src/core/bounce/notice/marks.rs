@@ -18,6 +18,9 @@ use super::tables::{
 /// More phrases than this are not kept; a notice says what it has to say with less.
 const MAX_HITS: usize = 4_096;
 
+/// A phrase counts again when so many others stand between: no notice has as many.
+const NEARBY: usize = 64;
+
 /// Weights of a dialect's marks.
 const BODY_WEIGHT: u16 = 4;
 const HEAD_WEIGHT: u16 = 4;
@@ -86,15 +89,15 @@ impl Marks {
 
     /// Adds the dialects that phrases before `end` speak for.
     pub(super) fn vote(&self, end: usize, votes: &mut Votes) {
-        let mut last = u16::MAX;
-        for hit in self.within(0, end) {
+        let hits = self.within(0, end);
+        for (at, hit) in hits.iter().enumerate() {
             // A phrase that is repeated does not speak louder.
-            if hit.id != last
+            let before = hits.get(at.saturating_sub(NEARBY)..at).unwrap_or_default();
+            if before.iter().all(|other| other.id != hit.id)
                 && let Some((_, dialects)) = BODY_MEANS.get(usize::from(hit.id))
             {
                 votes.add(dialects, BODY_WEIGHT);
             }
-            last = hit.id;
         }
     }
 }
@@ -131,21 +134,12 @@ fn is_denied(text: &str, at: usize) -> bool {
 /// What the Subject says: the sum of its roles.
 pub(super) fn subject(value: &str, votes: &mut Votes) -> u32 {
     let mut roles = 0;
-    let mut answers = value.len();
     SUBJECT.each(value.as_bytes(), |id, at, _| {
         let Some((means, dialects)) = SUBJECT_MEANS.get(id) else {
             return;
         };
         // `Re:` counts at the start only.
-        if means & S_ANSWER != 0 {
-            if at <= 2 {
-                roles |= S_ANSWER;
-            }
-            answers = answers.min(at);
-            roles |= means & !S_ANSWER;
-        } else {
-            roles |= means;
-        }
+        roles |= if at > 2 { means & !S_ANSWER } else { *means };
         votes.add(dialects, SUBJECT_WEIGHT);
     });
     roles

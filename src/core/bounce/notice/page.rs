@@ -112,6 +112,20 @@ pub(super) fn starts(text: &str, prefix: &str) -> bool {
         .is_some_and(|head| head.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
+/// Whether a text ends in one of these words or phrases, whatever their ASCII case: "Mr. Avon" does
+/// not end in "von".
+pub(super) fn ends_in_word(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| {
+        text.len().checked_sub(word.len()).is_some_and(|at| {
+            let same = text
+                .get(at..)
+                .is_some_and(|end| end.eq_ignore_ascii_case(word));
+            let front = text.get(..at).unwrap_or_default();
+            same && !front.ends_with(char::is_alphanumeric)
+        })
+    })
+}
+
 /// `text` without `prefix` (whatever its ASCII case) and the blanks after it.
 pub(super) fn strip<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     if starts(text, prefix) {

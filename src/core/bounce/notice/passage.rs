@@ -5,7 +5,7 @@ use super::address;
 use super::draft::{MAX_RECIPIENTS, Words};
 use super::found::{Entry, MAX_PROSE, Strength};
 use super::marks;
-use super::page::{contains, lines, offset, part, starts, tail};
+use super::page::{contains, ends_in_word, lines, offset, part, starts, tail};
 use super::remote;
 use super::walk::Walk;
 use crate::message::status::EnhancedCode;
@@ -197,7 +197,7 @@ pub(super) fn is_service(address: &str) -> bool {
 /// Words in front of an address that make it the sender's.
 fn is_sender(text: &str, at: usize) -> bool {
     let before = part(text, 0, at).trim_end_matches(['<', ' ', '\'', '"', '(', '[', ':']);
-    [
+    let words = [
         "from",
         "sender",
         "by",
@@ -207,15 +207,8 @@ fn is_sender(text: &str, at: usize) -> bool {
         "mailto",
         "visit",
         "envelope-from",
-        "mail from",
-    ]
-    .iter()
-    .any(|w| {
-        before.len() >= w.len()
-            && before
-                .get(before.len() - w.len()..)
-                .is_some_and(|end| end.eq_ignore_ascii_case(w))
-    })
+    ];
+    ends_in_word(before, &words)
 }
 
 /// Our own notices say first what it means and what to do about it, then who said what. Advice

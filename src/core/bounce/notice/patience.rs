@@ -51,7 +51,7 @@ const UNITS: &[(&str, i64)] = &[
     ("ore", 60),
     ("ora", 60),
     ("timm", 60),
-    ("time", 60),
+    ("timer", 60),
     ("uur", 60),
     ("uren", 60),
     ("godzin", 60),

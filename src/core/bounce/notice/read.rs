@@ -2,6 +2,7 @@
 
 use crate::bounce::explanation::{Form, Original};
 use crate::message::dates;
+use crate::message::fields;
 use crate::message::layer::{Block, BlockKind, Layer, Wrap};
 
 use super::draft::{self, Draft};
@@ -207,9 +208,15 @@ fn is_empty_threat(layer: &Layer<'_>, evidence: &Evidence, prose: &Prose, dialec
 /// An MDN reports a failure only when the mail was deleted or refused unread: Dovecot and Cyrus
 /// use it to refuse mail.
 fn rejected(mdn: &str, prose: &Prose) -> bool {
-    let refused = contains(mdn, "failed")
-        || contains(mdn, "rejected")
-        || contains(mdn, "deleted")
-        || contains(mdn, "denied");
+    // The name of a mailbox (denied@…) is no disposition.
+    let groups = fields::groups(mdn);
+    let refused = groups
+        .iter()
+        .filter_map(|group| group.get("Disposition"))
+        .any(|how| {
+            ["failed", "rejected", "deleted", "denied"]
+                .iter()
+                .any(|word| contains(how, word))
+        });
     refused && prose.roles & marks::FINAL != 0
 }

@@ -32,20 +32,12 @@ const MAX_LOOK: usize = 400;
 /// The server that the words name: before the reply itself, in which other hosts may stand.
 pub(super) fn of(words: &str) -> Remote {
     let end = reply_start(words).min(MAX_LOOK);
-    let head = words.get(..floor(words, end)).unwrap_or(words);
+    let head = words.get(..words.floor_char_boundary(end)).unwrap_or(words);
     bracketed(head)
         .or_else(|| named(head))
         .or_else(|| leading(head))
         .or_else(|| trailing(words))
         .unwrap_or_default()
-}
-
-fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 /// Where the reply begins: a reply code after a blank, a colon or a quote.
@@ -175,7 +167,9 @@ pub(super) fn host(word: &str) -> Option<String> {
         && word
             .chars()
             .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
-        && word.chars().any(char::is_alphabetic);
+        && word.chars().any(char::is_alphabetic)
+        // "e.g." is no host: no top level domain has one letter.
+        && word.rsplit('.').next().is_some_and(|top| top.len() > 1);
     fits.then(|| word.to_owned())
 }
 
@@ -194,7 +188,9 @@ pub(super) fn ip(word: &str) -> Option<IpAddr> {
 /// A Remote-MTA field: `dns; mx.example.net (192.0.2.1)`, `dns;[192.0.2.1]`, `smtp; host`.
 pub(super) fn field(value: &str) -> Remote {
     let value = value.split_once(';').map_or(value, |(_, v)| v).trim();
-    let value = value.get(..floor(value, MAX_LOOK)).unwrap_or(value);
+    let value = value
+        .get(..value.floor_char_boundary(MAX_LOOK))
+        .unwrap_or(value);
     if let Some(found) = bracketed(value) {
         let name = value.split([' ', '(', '[']).next().unwrap_or_default();
         return Remote {

@@ -315,11 +315,12 @@ fn action(value: &str) -> (Option<Action>, bool) {
 
 /// `5.1.1`, `5.1.1 (bad destination mailbox address)`, `smtp; 5.1.1`.
 fn status(value: &str) -> Option<EnhancedCode> {
-    let value = value
-        .split_once(';')
-        .map_or(value, |(_, v)| v)
-        .trim_start_matches(['#', ' ', '(', '"']);
-    EnhancedCode::parse_prefix(value.as_bytes()).map(|(code, _)| code)
+    let read = |text: &str| {
+        let text = text.trim_start_matches(['#', ' ', '(', '"']);
+        EnhancedCode::parse_prefix(text.as_bytes()).map(|(code, _)| code)
+    };
+    // A semicolon may stand in a comment as well (RFC 3464 §2.3.4): `5.1.1 (bad; 4.4.7 also)`.
+    read(value).or_else(|| read(value.split_once(';')?.1))
 }
 
 /// `smtp; 550 no`, `x-unix; maildrop: …`, `X-Postfix; connect to …`, `550 no`.

@@ -11,7 +11,7 @@ use super::draft::{MAX_RECIPIENTS, Words};
 use super::found::{Entry, Known, Reading, Strength};
 use super::labels::{self, Label};
 use super::marks::{self, Marks};
-use super::page::{Line, contains, lines, offset, starts, strip, tail};
+use super::page::{Line, contains, ends_in_word, lines, offset, starts, strip, tail};
 use super::transcript;
 
 /// The state of a walk.
@@ -208,24 +208,8 @@ impl<'a> Walk<'a, '_> {
             return false;
         }
         // "A message sent by" in front of the line: that is the sender.
-        let sender = [
-            "sent by",
-            "from",
-            "sender",
-            "sender:",
-            "von",
-            "contact",
-            "to contact",
-        ]
-        .iter()
-        .any(|w| {
-            self.before.len() >= w.len()
-                && self
-                    .before
-                    .get(self.before.len() - w.len()..)
-                    .is_some_and(|end| end.trim_end_matches(':').eq_ignore_ascii_case(w))
-        });
-        if sender {
+        let before = self.before.trim_end_matches([':', ' ']);
+        if ends_in_word(before, &["sent by", "from", "sender", "von", "contact"]) {
             return true;
         }
         self.close();

@@ -195,10 +195,7 @@ fn label<'t>(line: &Line<'t>) -> Option<Label<'t>> {
         .text
         .trim_start()
         .trim_start_matches(['*', '|', '\u{FEFF}', '\u{200F}']);
-    let mut cut = text.len().min(MAX_LABEL);
-    while !text.is_char_boundary(cut) {
-        cut -= 1;
-    }
+    let cut = text.floor_char_boundary(MAX_LABEL);
     let (name, _) = text.get(..cut)?.split_once([':', '：'])?;
     let rest = text.get(name.len()..)?;
     let rest = rest.strip_prefix(':').or_else(|| rest.strip_prefix('：'))?;

@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use crate::message::source::{Item, LineGaps, Source};
+use crate::report::json::explain::SourceRef;
 use crate::words::reason;
 
 /// A batch ends with the message that makes it this long,
@@ -49,6 +50,20 @@ impl Job {
             Some(unit) => format!("{path}, {unit} {}", self.index + 1),
             None => path.to_owned(),
         }
+    }
+
+    /// Where it comes from, for JSON.
+    pub(in crate::app) fn source(&self) -> SourceRef<'_> {
+        SourceRef {
+            path: &self.path,
+            index: self.index,
+            notice: 0,
+        }
+    }
+
+    /// Why it could not be read, for people.
+    pub(in crate::app) fn complaint(&self, why: &str) -> String {
+        format!("{}: {why}", self.name())
     }
 }
 
