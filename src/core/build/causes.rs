@@ -126,7 +126,7 @@ pub(crate) fn tables() -> Result<String, String> {
         let example = pool.span(&entry.example);
         let _ = writeln!(rows, "Entry {{ example: {example}, words: [{texts}] }},");
         // The compiler checks that this match knows every cause.
-        let _ = writeln!(places, "Cause::{} => {n},", camel(&entry.id));
+        let _ = writeln!(places, "Cause::{} => {n},", emit::camel(&entry.id));
     }
     Ok(format!(
         "static TEXT: &str = {:?};\n\
@@ -214,7 +214,7 @@ fn words(
     let title = pool.span(title);
     Ok(format!(
         "Words {{ title: {title}, who: Who::{}, side: {side}, user: {user}, admin: {admin} }}",
-        camel(who)
+        emit::camel(who)
     ))
 }
 
@@ -304,15 +304,4 @@ fn slots(text: &str) -> Result<(), String> {
         }
         rest = after;
     }
-}
-
-/// `user-unknown` to `UserUnknown`.
-fn camel(id: &str) -> String {
-    let word = |word: &str| {
-        let mut letters = word.chars();
-        letters.next().map_or_else(String::new, |first| {
-            first.to_uppercase().chain(letters).collect()
-        })
-    };
-    id.split('-').map(word).collect()
 }

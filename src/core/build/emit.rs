@@ -19,19 +19,11 @@ pub(crate) fn text(name: &str) -> Result<String, String> {
 }
 
 /// Reads and parses one file of `data`.
-#[allow(
-    dead_code,
-    reason = "shared by table makers that come one after the other"
-)]
 pub(crate) fn read<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String> {
     toml::from_str(&text(name)?).map_err(|e| format!("{name}: {e}"))
 }
 
 /// The TOML files of a folder below `data`, by name, as names for [`read`].
-#[allow(
-    dead_code,
-    reason = "shared by table makers that come one after the other"
-)]
 pub(crate) fn folder(name: &str) -> Result<Vec<String>, String> {
     let path = Path::new("data").join(name);
     println!("cargo:rerun-if-changed={}", path.display());
@@ -58,10 +50,6 @@ pub(crate) fn numbers<T: std::fmt::Display>(values: impl IntoIterator<Item = T>)
 }
 
 /// `["a", "b"]` as Rust source.
-#[allow(
-    dead_code,
-    reason = "shared by table makers that come one after the other"
-)]
 pub(crate) fn strings<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> String {
     let mut out = String::from("[");
     for value in values {
@@ -75,4 +63,15 @@ pub(crate) fn strings<S: AsRef<str>>(values: impl IntoIterator<Item = S>) -> Str
 pub(crate) fn source(path: &str) -> Result<String, String> {
     println!("cargo:rerun-if-changed={path}");
     fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))
+}
+
+/// `user-unknown` to `UserUnknown`.
+pub(crate) fn camel(id: &str) -> String {
+    let word = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map_or_else(String::new, |first| {
+            first.to_uppercase().chain(letters).collect()
+        })
+    };
+    id.split('-').map(word).collect()
 }

@@ -12,10 +12,12 @@ use std::fmt::Write as _;
 use regex_syntax::hir::{Hir, HirKind};
 use serde::Deserialize;
 
-use crate::{anchors, emit, lists, literals};
+use crate::{anchors, emit, lists};
 
 #[path = "../bounce/classify/plain.rs"]
 mod plain;
+#[path = "rule_tables.rs"]
+mod rule_tables;
 
 /// The rule that gets a pattern for every known list.
 const ZONES: &str = "dnsbl/zone-of-a-list";
@@ -51,6 +53,9 @@ struct Rule {
     matches: Vec<String>,
     #[serde(default)]
     not: Vec<String>,
+    /// `unless` made ready: one expression.
+    #[serde(skip)]
+    forbids: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -114,8 +119,10 @@ pub(crate) fn table() -> Result<String, String> {
         .flat_map(|rule| rule.matches.iter().chain(&rule.not));
     let notices = include_str!("../data/dialects.toml").lines();
     let usage = anchors::Usage::of(examples.map(String::as_str).chain(notices));
-    for (index, rule) in rules.iter().enumerate() {
+    for (index, rule) in rules.iter_mut().enumerate() {
         check(rule, &causes).map_err(|e| format!("rule {}: {e}", rule.id))?;
+        rule.forbids =
+            forbids(&rule.unless, &words.words).map_err(|e| format!("rule {}: {e}", rule.id))?;
         if !ids.insert(&rule.id) {
             return Err(format!("rule {} stands twice", rule.id));
         }
@@ -134,7 +141,7 @@ pub(crate) fn table() -> Result<String, String> {
     for unit in &mut units {
         unit.groups.take_in(&mut scanned, &usage);
     }
-    write(&rules, &units, &words.words)
+    rule_tables::write(&rules, &units)
 }
 
 fn check(rule: &Rule, causes: &[String]) -> Result<(), String> {
@@ -156,7 +163,12 @@ fn check(rule: &Rule, causes: &[String]) -> Result<(), String> {
     ) {
         return Err("confidence is high, medium or low".into());
     }
-    if let Some(bad) = rule.scope.commands.iter().find(|c| command(c).is_none()) {
+    if let Some(bad) = rule
+        .scope
+        .commands
+        .iter()
+        .find(|c| rule_tables::command(c).is_none())
+    {
         return Err(format!("no command {bad}"));
     }
     Ok(())
@@ -256,6 +268,17 @@ fn unit(
     })
 }
 
+/// The expressions that forbid a rule, in one.
+fn forbids(patterns: &[String], words: &BTreeMap<String, String>) -> Result<String, String> {
+    let mut all = Vec::new();
+    for pattern in patterns {
+        let (regex, hir) = regex(pattern, words)?;
+        folded(&hir, false).map_err(|e| format!("{pattern:?}: {e}"))?;
+        all.push(format!("({regex})"));
+    }
+    Ok(all.join("|"))
+}
+
 /// Refuses literals that folded text cannot contain: the pattern would never match.
 fn folded(hir: &Hir, pieces: bool) -> Result<(), String> {
     match hir.kind() {
@@ -273,221 +296,4 @@ fn folded(hir: &Hir, pieces: bool) -> Result<(), String> {
         HirKind::Capture(c) => folded(&c.sub, pieces),
         _ => Ok(()),
     }
-}
-
-fn command(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "CONNECT" => "Connect",
-        "EHLO" => "Ehlo",
-        "STARTTLS" => "StartTls",
-        "AUTH" => "Auth",
-        "MAIL" => "Mail",
-        "RCPT" => "Rcpt",
-        "DATA" => "Data",
-        "QUIT" => "Quit",
-        _ => return None,
-    })
-}
-
-fn variant(id: &str) -> String {
-    id.split('-')
-        .map(|word| {
-            let (head, tail) = word.split_at(1);
-            head.to_ascii_uppercase() + tail
-        })
-        .collect()
-}
-
-/// The anchors of three bytes and the longer ones, in the order in which the units need them: what
-/// is met together lies together.
-fn anchors_of(units: &[Unit]) -> Result<(Vec<String>, Vec<String>), String> {
-    let mut seen = BTreeSet::new();
-    let mut all = Vec::new();
-    for unit in units {
-        for literal in unit.groups.chosen.iter().flatten() {
-            let text = String::from_utf8(literal.clone())
-                .map_err(|_| format!("{}: a literal is no text", unit.regex))?;
-            if seen.insert(text.clone()) {
-                all.push(text);
-            }
-        }
-    }
-    Ok(all.into_iter().partition(|anchor| anchor.len() < 4))
-}
-
-fn write(
-    rules: &[Rule],
-    units: &[Unit],
-    words: &BTreeMap<String, String>,
-) -> Result<String, String> {
-    // Those of three bytes are few, and looked for by themselves: a window of four bytes is met far
-    // less often.
-    let (short, long) = anchors_of(units)?;
-    let known: BTreeMap<&str, usize> = long
-        .iter()
-        .chain(&short)
-        .enumerate()
-        .map(|(id, anchor)| (anchor.as_str(), id))
-        .collect();
-    let mut postings: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    // Groups beside the first: for each unit their number, then of each its size and its members.
-    let mut further: Vec<usize> = Vec::new();
-    let mut begins: Vec<usize> = Vec::new();
-    // Many patterns begin with the same words.
-    let mut leads: Vec<Vec<(usize, u8)>> = vec![Vec::new()];
-    let mut led: Vec<usize> = Vec::new();
-    let id = |literal: &[u8]| known.get(std::str::from_utf8(literal).ok()?).copied();
-    for (number, unit) in units.iter().enumerate() {
-        begins.push(further.len());
-        further.push(unit.groups.chosen.len().saturating_sub(1));
-        for (rank, group) in unit.groups.chosen.iter().enumerate() {
-            let ids: Vec<usize> = group.iter().filter_map(|literal| id(literal)).collect();
-            if rank == 0 {
-                for id in ids {
-                    postings.entry(id).or_default().push(number);
-                }
-            } else {
-                further.push(ids.len());
-                further.extend(ids);
-            }
-        }
-        let lead = anchors::lead(&unit.hir, &unit.groups.chosen).unwrap_or_default();
-        let mut ids: Vec<(usize, u8)> = lead
-            .iter()
-            .filter_map(|(literal, back)| Some((id(literal)?, *back)))
-            .collect();
-        ids.sort_unstable();
-        led.push(
-            leads
-                .iter()
-                .position(|known| *known == ids)
-                .unwrap_or_else(|| {
-                    leads.push(ids);
-                    leads.len() - 1
-                }),
-        );
-    }
-    let refusals: Vec<&str> = rules
-        .iter()
-        .flat_map(|rule| rule.matches.iter().chain(&rule.not))
-        .map(String::as_str)
-        .collect();
-    let refusals = refusals.join("\n");
-    let mut out = literals::table("ANCHORS", &long, &refusals)?;
-    out += &literals::table("SHORT", &short, &refusals)?;
-    let _ = writeln!(
-        out,
-        "/// How many anchors there are; the short ones come last.\nconst ALL: usize = {};",
-        known.len()
-    );
-    let lists = (0..known.len()).map(|id| postings.get(&id).map_or(&[][..], Vec::as_slice));
-    let mut starts = vec![0];
-    for list in lists.clone() {
-        starts.push(starts.last().unwrap_or(&0) + list.len());
-    }
-    let _ = writeln!(
-        out,
-        "/// Where the units of each anchor begin.\nstatic STARTS: &[u16] = &{};\n\
-         /// Units by anchor: those of whose first group it is a member.\n\
-         static POSTINGS: &[u16] = &{};",
-        emit::numbers(starts),
-        emit::numbers(lists.flatten())
-    );
-    let _ = writeln!(out, "static RULES: &[Rule] = &[");
-    for rule in rules {
-        let mut unless = Vec::new();
-        for pattern in &rule.unless {
-            let (regex, hir) =
-                regex(pattern, words).map_err(|e| format!("rule {}: {e}", rule.id))?;
-            folded(&hir, false).map_err(|e| format!("rule {}: {pattern:?}: {e}", rule.id))?;
-            unless.push(format!("({regex})"));
-        }
-        let commands: Vec<_> = rule
-            .scope
-            .commands
-            .iter()
-            .filter_map(|c| command(c))
-            .collect();
-        let _ = writeln!(
-            out,
-            "Rule {{ id: {:?}, cause: Cause::{}, weight: {}, confidence: {}, unless: {:?}, hosts: &{}, replies: &{}, commands: &[{}], dialects: &{}, foreign: {} }},",
-            rule.id,
-            variant(&rule.cause),
-            rule.weight,
-            match rule.confidence.as_deref() {
-                Some("high") => "Some(Confidence::High)",
-                Some("medium") => "Some(Confidence::Medium)",
-                Some("low") => "Some(Confidence::Low)",
-                _ => "None",
-            },
-            unless.join("|"),
-            emit::strings(&rule.scope.hosts),
-            emit::numbers(&rule.scope.replies),
-            commands
-                .iter()
-                .map(|c| format!("Command::{c},"))
-                .collect::<String>(),
-            emit::strings(&rule.scope.dialects),
-            rule.scope.foreign,
-        );
-    }
-    let _ = writeln!(out, "];\nstatic UNITS: &[Unit; {}] = &[", units.len());
-    for (unit, further) in units.iter().zip(begins) {
-        let _ = writeln!(
-            out,
-            "Unit {{ rule: {}, pieces: {}, further: {further} }},",
-            unit.rule, unit.pieces
-        );
-    }
-    let spelled: Vec<Option<String>> = units
-        .iter()
-        .zip(&led)
-        .map(|(unit, &lead)| {
-            let texts = anchors::spelled(&unit.hir).filter(|_| lead != 0)?;
-            Some(format!("={}", texts.join("\n")))
-        })
-        .collect();
-    let regexes: Vec<&str> = units.iter().map(|unit| unit.regex.as_str()).collect();
-    let patterns: Vec<&str> = spelled
-        .iter()
-        .zip(&regexes)
-        .map(|(texts, regex)| texts.as_deref().unwrap_or(regex))
-        .collect();
-    let _ = writeln!(
-        out,
-        "];\n/// Their expressions, or, behind `=`, all texts that these match, a line each.\n\
-         static PATTERNS: &[&str; {}] = &{};\n\
-         #[cfg(test)]\nstatic EXPRESSIONS: &[&str] = &{};\n\
-         /// Their groups of anchors beside the first: how many, then the size and the members of each.\n\
-         static FURTHER: &[u16] = &{};",
-        units.len(),
-        emit::strings(&patterns),
-        emit::strings(&regexes),
-        emit::numbers(further)
-    );
-    let mut ends = vec![0];
-    for lead in &leads {
-        ends.push(ends.last().unwrap_or(&0) + lead.len());
-    }
-    let _ = writeln!(
-        out,
-        "/// By unit: which of the leads is its; the first is empty.\nstatic LED: &[u16] = &{};\n\
-         /// Where the anchors of each lead begin.\nstatic LEAD_STARTS: &[u16] = &{};\n\
-         /// Anchors of which one stands where a match begins, with the distance from its beginning.\n\
-         static LEADS: &[(u16, u8)] = &{:?};",
-        emit::numbers(led),
-        emit::numbers(ends),
-        leads.concat()
-    );
-    let _ = writeln!(out, "#[cfg(test)]\nstatic EXAMPLES: &[Examples] = &[");
-    for rule in rules {
-        let _ = writeln!(
-            out,
-            "Examples {{ matches: &{}, not: &{} }},",
-            emit::strings(&rule.matches),
-            emit::strings(&rule.not)
-        );
-    }
-    let _ = writeln!(out, "];");
-    Ok(out)
 }
