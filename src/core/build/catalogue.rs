@@ -140,17 +140,32 @@ fn check(file: &File) -> Result<(), String> {
     Ok(())
 }
 
-fn write(list: &List, kinds: &[Kind]) -> Result<String, String> {
-    let dead = match list.status.as_deref() {
-        None | Some("alive") => None,
-        Some("dead") => Some(list),
-        Some(other) => return Err(format!("status {other}: alive or dead")),
+/// What one entry alone can tell.
+fn proper(list: &List) -> Result<(), String> {
+    let one_of = |key: &str, value: &Option<String>, known: &[&str]| match value {
+        Some(other) if !known.contains(&other.as_str()) => {
+            Err(format!("{key} {other}: one of {known:?}"))
+        }
+        _ => Ok(()),
     };
-    if dead.is_none() && (list.sense.is_none() || list.weight.is_none() || list.subjects.is_empty())
-    {
+    one_of("status", &list.status, &["alive", "dead"])?;
+    one_of(
+        "answers_now",
+        &list.answers_now,
+        &["nothing", "everything", "parked", "silence"],
+    )?;
+    one_of(
+        "public_resolvers",
+        &list.public_resolvers,
+        &["allowed", "refused"],
+    )?;
+    one_of("decode", &list.decode, &["codes", "bits", "score"])?;
+    one_of("name_form", &list.name_form, &["registered"])?;
+    let dead = is(&list.status, "dead");
+    if !dead && (list.sense.is_none() || list.weight.is_none() || list.subjects.is_empty()) {
         return Err("a living list has subjects, sense and weight".to_string());
     }
-    if list.default && (dead.is_some() || list.key || list.zone.is_none()) {
+    if list.default && (dead || list.key || list.zone.is_none()) {
         return Err("only a list that can be asked by everybody is asked by default".to_string());
     }
     for point in list.points.listed.iter().chain(&list.points.clean) {
@@ -163,84 +178,63 @@ fn write(list: &List, kinds: &[Kind]) -> Result<String, String> {
             return Err(format!("{url}: no link"));
         }
     }
-    let sense = list.sense.as_deref().unwrap_or("block");
-    let mut out = format!("List {{ id: {:?}, name: {:?}, ", list.id, list.name);
-    let _ = write!(
-        out,
-        "zone: {:?}, other_zones: &{:?}, ",
-        list.zone, list.other_zones
+    Ok(())
+}
+
+fn is(value: &Option<String>, what: &str) -> bool {
+    value.as_deref() == Some(what)
+}
+
+fn write(list: &List, kinds: &[Kind]) -> Result<String, String> {
+    proper(list)?;
+    let mut out = format!(
+        "List {{ id: {:?}, name: {:?}, zone: {:?}, other_zones: &{:?}, ",
+        list.id, list.name, list.zone, list.other_zones
     );
-    match dead {
-        None => out.push_str("dead: None, "),
-        Some(list) => {
-            let now = list.answers_now.as_deref();
-            if !matches!(
-                now,
-                None | Some("nothing" | "everything" | "parked" | "silence")
-            ) {
-                return Err(format!(
-                    "answers_now {now:?}: nothing, everything, parked or silence"
-                ));
-            }
-            let _ = write!(
-                out,
-                "dead: Some(Death {{ ended: {:?}, answers_now: {now:?} }}), ",
-                list.ended
-            );
-        }
+    if is(&list.status, "dead") {
+        let _ = write!(
+            out,
+            "dead: Some(Death {{ ended: {:?}, answers_now: {:?} }}), ",
+            list.ended, list.answers_now
+        );
+    } else {
+        out.push_str("dead: None, ");
     }
-    out.push_str(&subjects(&list.subjects)?);
-    let _ = write!(out, "purpose: &KIND_{}, ", kind(&list.purpose, kinds)?);
+    let sense = list.sense.as_deref().unwrap_or("block");
+    let public = list.public_resolvers.as_ref().map(|says| says == "allowed");
     let _ = write!(
         out,
-        "sense: Sense::{}, weight: Weight::{}, ",
+        "{}purpose: &KIND_{}, sense: Sense::{}, weight: Weight::{}, \
+         default: {}, key: {}, access: {:?}, public_resolvers: {public:?}, refusals: &[",
+        subjects(&list.subjects)?,
+        kind(&list.purpose, kinds)?,
         sense_of(sense)?,
-        weight(list)?
+        weight(list)?,
+        list.default,
+        list.key,
+        list.access
     );
-    let _ = write!(
-        out,
-        "default: {}, key: {}, access: {:?}, ",
-        list.default, list.key, list.access
-    );
-    let public = match list.public_resolvers.as_deref() {
-        None => None,
-        Some("allowed") => Some(true),
-        Some("refused") => Some(false),
-        Some(other) => return Err(format!("public_resolvers {other}: allowed or refused")),
-    };
-    let _ = write!(out, "public_resolvers: {public:?}, refusals: &[");
     for refusal in &list.refusals {
         let _ = write!(out, "{}, ", pattern(refusal)?);
     }
-    let (listed, clean) = (&list.points.listed, &list.points.clean);
     let _ = write!(
         out,
-        "], listed_points: &{listed:?}, clean_points: &{clean:?}, answers: &["
+        "], listed_points: &{:?}, clean_points: &{:?}, answers: &[",
+        list.points.listed, list.points.clean
     );
-    if !matches!(
-        list.decode.as_deref(),
-        None | Some("codes" | "bits" | "score")
-    ) {
-        return Err("decode: codes, bits or score".to_string());
-    }
     for one in &list.answers {
-        out.push_str(&answer(
-            one,
-            sense,
-            list.decode.as_deref() == Some("bits"),
-            kinds,
-        )?);
+        out.push_str(&answer(one, sense, is(&list.decode, "bits"), kinds)?);
     }
-    let registered = match list.name_form.as_deref() {
-        None => false,
-        Some("registered") => true,
-        Some(other) => return Err(format!("name_form {other}: registered")),
-    };
     let _ = writeln!(
         out,
-        "], part_of: {:?}, registered_only: {registered}, removal: {:?}, removal_url: {:?}, \
+        "], part_of: {:?}, registered_only: {}, removal: {:?}, removal_url: {:?}, \
          lookup_url: {:?}, note: {:?} }},",
-        list.part_of, list.removal, list.removal_url, list.lookup_url, list.note
+        list.part_of,
+        is(&list.name_form, "registered"),
+        list.removal,
+        list.removal_url,
+        list.lookup_url,
+        list.note
     );
     Ok(out)
 }

@@ -102,6 +102,16 @@ impl Table {
         Ok(())
     }
 
+    /// Adds phrases that speak for a dialect.
+    fn speaks_for(&mut self, dialect: usize, phrases: &[String]) {
+        for phrase in phrases.iter().flat_map(|p| variants(p)) {
+            let known = &mut self.meaning(&phrase).dialects;
+            if !known.contains(&dialect) {
+                known.push(dialect);
+            }
+        }
+    }
+
     fn source(&self, name: &str) -> Result<String, String> {
         let words: Vec<String> = self.0.keys().cloned().collect();
         let mut out = literals::table(name, &words, literals::NOTICES)?;
@@ -144,39 +154,10 @@ pub(crate) fn tables() -> Result<String, String> {
     from.add(&phrases.from, &["daemon"])?;
     let mut heads = Vec::new();
     for (i, dialect) in dialects.iter().enumerate() {
-        let known = dialects.iter().take(i).any(|d| d.id == dialect.id);
-        if known || dialect.says.is_empty() || dialect.sample.is_empty() {
-            return Err(format!(
-                "dialects.toml: {}: twice, or without sample and says",
-                dialect.id
-            ));
-        }
-        let model = match &dialect.like {
-            Some(id) => Some(
-                dialects
-                    .iter()
-                    .take(i)
-                    .find(|d| d.id == *id)
-                    .ok_or(format!(
-                        "dialects.toml: {}: {id:?} does not stand before it",
-                        dialect.id
-                    ))?,
-            ),
-            None => None,
-        };
-        for source in [Some(dialect), model].into_iter().flatten() {
-            for (table, list) in [
-                (&mut body, &source.body),
-                (&mut from, &source.from),
-                (&mut subject, &source.subject),
-            ] {
-                for phrase in list.iter().flat_map(|p| variants(p)) {
-                    let known = &mut table.meaning(&phrase).dialects;
-                    if !known.contains(&i) {
-                        known.push(i);
-                    }
-                }
-            }
+        for source in related(dialect, dialects.get(..i).unwrap_or_default())? {
+            body.speaks_for(i, &source.body);
+            from.speaks_for(i, &source.from);
+            subject.speaks_for(i, &source.subject);
             for head in &source.head {
                 let (name, value) = head.split_once(": ").unwrap_or((head, ""));
                 heads.push((name.to_ascii_lowercase(), value.to_ascii_lowercase(), i));
@@ -184,39 +165,80 @@ pub(crate) fn tables() -> Result<String, String> {
         }
     }
     heads.sort();
-    let mut out = String::new();
-    for (bit, role) in ROLES.iter().enumerate() {
-        let _ = writeln!(
-            out,
-            "pub(super) const {}: u32 = {};",
-            role.to_uppercase(),
-            1 << bit
-        );
-    }
-    for (bit, role) in SUBJECT_ROLES.iter().enumerate() {
-        let _ = writeln!(
-            out,
-            "pub(super) const S_{}: u32 = {};",
-            role.to_uppercase(),
-            1 << bit
-        );
-    }
+    let mut out = bits("", &ROLES) + &bits("S_", &SUBJECT_ROLES);
     out += &body.source("BODY")?;
     out += &subject.source("SUBJECT")?;
     out += &from.source("FROM")?;
-    // The texts that values must hold are found in one scan; no text is the number after the last.
+    out += &head_texts(&heads)?;
+    out += &head_names(&heads);
+    out += &labels("RECIPIENT_LABELS", phrases.body.get("recipient"))?;
+    out += &labels("REASON_LABELS", phrases.body.get("reason"))?;
+    let ids: Vec<(&str, &str)> = dialects.iter().map(|d| (&*d.id, &*d.name)).collect();
+    let samples: Vec<_> = dialects
+        .iter()
+        .map(|d| (&d.id, &d.sample, &d.says))
+        .collect();
+    let samples = format!("{samples:?}").replace(", [", ", &[");
+    let _ = writeln!(
+        out,
+        "pub(super) static DIALECTS: &[(&str, &str)] = &{ids:?};\n\
+         #[cfg(test)]\npub(super) static SAMPLES: &[(&str, &str, &[&str])] = &{samples};"
+    );
+    Ok(out)
+}
+
+/// A dialect and the one that it is like, which must stand before it.
+fn related<'a>(dialect: &'a Dialect, before: &'a [Dialect]) -> Result<Vec<&'a Dialect>, String> {
+    let id = &dialect.id;
+    let find = |id: &str| before.iter().find(|d| d.id == id);
+    if find(id).is_some() || dialect.says.is_empty() || dialect.sample.is_empty() {
+        return Err(format!(
+            "dialects.toml: {id}: twice, or without sample and says"
+        ));
+    }
+    let mut all = vec![dialect];
+    if let Some(like) = &dialect.like {
+        all.push(find(like).ok_or(format!(
+            "dialects.toml: {id}: {like:?} does not stand before it"
+        ))?);
+    }
+    Ok(all)
+}
+
+/// A constant for each role.
+fn bits(prefix: &str, roles: &[&str]) -> String {
+    let mut out = String::new();
+    for (bit, role) in roles.iter().enumerate() {
+        let _ = writeln!(
+            out,
+            "pub(super) const {prefix}{}: u32 = {};",
+            role.to_uppercase(),
+            1 << bit
+        );
+    }
+    out
+}
+
+/// A header field that speaks for a dialect: name, text in its value, dialect.
+type Head = (String, String, usize);
+
+/// The texts that values must hold, found in one scan; no text is the number after the last.
+fn head_texts(heads: &[Head]) -> Result<String, String> {
     let mut texts: Vec<String> = heads.iter().map(|(_, text, _)| text.clone()).collect();
     texts.retain(|text| !text.is_empty());
     texts.sort();
     texts.dedup();
-    out += &literals::table("HEAD_TEXTS", &texts, literals::NOTICES)?;
+    let mut out = literals::table("HEAD_TEXTS", &texts, literals::NOTICES)?;
     let _ = writeln!(out, "pub(super) static HEADS: &[(usize, u8)] = &[");
-    for (_, text, dialect) in &heads {
+    for (_, text, dialect) in heads {
         let text = texts.iter().position(|t| t == text).unwrap_or(texts.len());
         let _ = write!(out, "({text}, {dialect}),");
     }
-    out.push_str("];\n");
-    // Each name with its stretch of the list, found by its shape.
+    Ok(out + "];\n")
+}
+
+/// Each name with its stretch of the list, found by its shape.
+fn head_names(heads: &[Head]) -> String {
     let mut names: Vec<_> = heads.iter().map(|(name, ..)| name).collect();
     names.dedup();
     let mut names: Vec<_> = names
@@ -228,55 +250,31 @@ pub(crate) fn tables() -> Result<String, String> {
         })
         .collect();
     names.sort_unstable();
-    let _ = writeln!(
-        out,
-        "pub(super) static HEAD_NAMES: &[(usize, &str, usize, usize)] = &{names:?};"
-    );
     let slots = (0..names::SHAPES).map(|shape| {
         let first = names.iter().position(|known| known.0 == shape);
         first.map_or(0, |at| at + 1)
     });
-    let _ = writeln!(
-        out,
-        "/// For each shape of a name its first place in [`HEAD_NAMES`], plus one; 0 for none.\n\
-         pub(super) static HEAD_SLOTS: [u8; {}] = {};",
+    format!(
+        "pub(super) static HEAD_NAMES: &[(usize, &str, usize, usize)] = &{names:?};\n\
+         /// For each shape of a name its first place in [`HEAD_NAMES`], plus one; 0 for none.\n\
+         pub(super) static HEAD_SLOTS: [u8; {}] = {};\n",
         names::SHAPES,
         emit::numbers(slots)
-    );
-    for (name, list) in [
-        ("RECIPIENT_LABELS", "recipient"),
-        ("REASON_LABELS", "reason"),
-    ] {
-        let list = phrases
-            .body
-            .get(list)
-            .ok_or(format!("phrases.toml: no list {list:?}"))?;
-        let mut labels: Vec<String> = list
-            .iter()
-            .flat_map(|l| variants(l))
-            .map(|l| l.to_ascii_lowercase())
-            .collect();
-        labels.sort();
-        labels.dedup();
-        let _ = writeln!(
-            out,
-            "pub(super) static {name}: &[&str] = &{};",
-            emit::strings(labels)
-        );
-    }
-    let ids: Vec<(&str, &str)> = dialects.iter().map(|d| (&*d.id, &*d.name)).collect();
-    let _ = writeln!(
-        out,
-        "pub(super) static DIALECTS: &[(&str, &str)] = &{ids:?};"
-    );
-    let samples: Vec<_> = dialects
+    )
+}
+
+/// A sorted list of labels.
+fn labels(name: &str, list: Option<&Vec<String>>) -> Result<String, String> {
+    let list = list.ok_or(format!("phrases.toml: no list for {name}"))?;
+    let mut labels: Vec<String> = list
         .iter()
-        .map(|d| (&d.id, &d.sample, &d.says))
+        .flat_map(|l| variants(l))
+        .map(|l| l.to_ascii_lowercase())
         .collect();
-    let samples = format!("{samples:?}").replace(", [", ", &[");
-    let _ = writeln!(
-        out,
-        "#[cfg(test)]\npub(super) static SAMPLES: &[(&str, &str, &[&str])] = &{samples};"
-    );
-    Ok(out)
+    labels.sort();
+    labels.dedup();
+    Ok(format!(
+        "pub(super) static {name}: &[&str] = &{};\n",
+        emit::strings(labels)
+    ))
 }

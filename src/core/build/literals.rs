@@ -44,12 +44,16 @@ fn commonness(byte: u8) -> u32 {
     }
 }
 
+/// A window by which a word is found: hash of it, number of the word, distance of the window from
+/// the beginning of the word.
+type Entry = (usize, usize, i8);
+
 /// Rust source of a `static NAME: Literals` that finds these words. Ids are the indexes of
 /// `words`; every word has at least three and at most 128 bytes, and stands once. `typical` is like
 /// the texts that will be searched.
 pub(crate) fn table(name: &str, words: &[String], typical: &str) -> Result<String, String> {
     let mut bits = vec![0u64; print::BITS / 64];
-    let mut entries = Vec::new();
+    let mut entries: Vec<Entry> = Vec::new();
     let shortest = words.iter().map(String::len).min().unwrap_or(0);
     let short = words.iter().filter(|word| word.len() == 4).count();
     let (len, stride): (u8, usize) = match shortest {
@@ -59,41 +63,14 @@ pub(crate) fn table(name: &str, words: &[String], typical: &str) -> Result<Strin
     };
     let typical = windows(typical, len);
     for (id, word) in words.iter().enumerate() {
-        let bytes = word.as_bytes();
-        if !(3..=128).contains(&bytes.len()) {
+        if !(3..=128).contains(&word.len()) {
             return Err(format!("literal {word:?}: 3 to 128 bytes are needed"));
         }
         if words.iter().take(id).any(|w| w.eq_ignore_ascii_case(word)) {
             return Err(format!("literal {word:?} stands twice in {name}"));
         }
         for parity in 0..stride {
-            let best = bytes
-                .windows(len.into())
-                .enumerate()
-                .skip(parity)
-                .step_by(stride)
-                .min_by_key(|(_, w)| {
-                    let letters: u32 = w.iter().map(|&b| commonness(b.to_ascii_lowercase())).sum();
-                    let seen = typical.get(&fingerprint(w, len)).copied().unwrap_or(0);
-                    (seen, letters)
-                });
-            let found: Vec<(u32, i8)> = match best {
-                Some((offset, window)) => vec![(
-                    fingerprint(window, len),
-                    i8::try_from(offset).map_err(|e| e.to_string())?,
-                )],
-                None => {
-                    let mut before: Vec<u8> = (0..=255).map(|byte| byte | 0x20).collect();
-                    before.sort_unstable();
-                    before.dedup();
-                    let window = |byte| [&[byte], bytes].concat();
-                    before
-                        .into_iter()
-                        .map(|byte| (fingerprint(&window(byte), len), -1))
-                        .collect()
-                }
-            };
-            for (fingerprint, offset) in found {
+            for (fingerprint, offset) in found_by(word.as_bytes(), parity, stride, len, &typical)? {
                 let hash = print::hash(fingerprint);
                 if let Some(word) = bits.get_mut(hash / 64) {
                     *word |= 1 << (hash % 64);
@@ -112,11 +89,54 @@ pub(crate) fn table(name: &str, words: &[String], typical: &str) -> Result<Strin
     // Windows of one word that fall into one bucket would find it twice.
     entries.dedup();
     let starts = (0..=buckets).map(|b| entries.partition_point(|e| e.0 < b));
-    let mut out = format!(
-        "pub(crate) static {name}: crate::scan::Literals = crate::scan::Literals {{\nwindow: {len},\nstride: {stride},\nbits: &{},\nshift: {shift},\nstarts: &{},\nentries: &[",
+    Ok(format!(
+        "pub(crate) static {name}: crate::scan::Literals = crate::scan::Literals {{\n\
+         window: {len},\nstride: {stride},\nbits: &{},\nshift: {shift},\nstarts: &{},\n\
+         entries: &[{}],\ntext: {:?},\ncount: {} }};\n",
         emit::numbers(&bits),
         emit::numbers(starts),
-    );
+        rows(words, &entries),
+        words.concat(),
+        words.len()
+    ))
+}
+
+/// The windows by which a word is found where every `stride`-th place of a text is looked at, and
+/// the word begins so that places of this parity are met: the rarest one, or, for a word that is
+/// too short to have any, those with any byte before it.
+fn found_by(
+    word: &[u8],
+    parity: usize,
+    stride: usize,
+    len: u8,
+    typical: &HashMap<u32, u32>,
+) -> Result<Vec<(u32, i8)>, String> {
+    let best = word
+        .windows(len.into())
+        .enumerate()
+        .skip(parity)
+        .step_by(stride)
+        .min_by_key(|(_, w)| {
+            let letters: u32 = w.iter().map(|&b| commonness(b.to_ascii_lowercase())).sum();
+            let seen = typical.get(&fingerprint(w, len)).copied().unwrap_or(0);
+            (seen, letters)
+        });
+    if let Some((offset, window)) = best {
+        let offset = i8::try_from(offset).map_err(|e| e.to_string())?;
+        return Ok(vec![(fingerprint(window, len), offset)]);
+    }
+    let mut before: Vec<u8> = (0..=255).map(|byte| byte | 0x20).collect();
+    before.sort_unstable();
+    before.dedup();
+    let window = |byte| [&[byte], word].concat();
+    Ok(before
+        .into_iter()
+        .map(|byte| (fingerprint(&window(byte), len), -1))
+        .collect())
+}
+
+/// The entries with what is needed to compare: the first bytes of the word, and where all of it is.
+fn rows(words: &[String], entries: &[Entry]) -> String {
     let places: Vec<usize> = words
         .iter()
         .scan(0, |next, word| {
@@ -125,7 +145,8 @@ pub(crate) fn table(name: &str, words: &[String], typical: &str) -> Result<Strin
             Some(place)
         })
         .collect();
-    for (_, id, offset) in &entries {
+    let mut out = String::new();
+    for (_, id, offset) in entries {
         let word = words.get(*id).map(String::as_bytes).unwrap_or_default();
         let mut head = [0; 8];
         for (to, from) in head.iter_mut().zip(word) {
@@ -139,13 +160,7 @@ pub(crate) fn table(name: &str, words: &[String], typical: &str) -> Result<Strin
             word.len()
         );
     }
-    let _ = writeln!(
-        out,
-        "],\ntext: {:?},\ncount: {} }};",
-        words.concat(),
-        words.len()
-    );
-    Ok(out)
+    out
 }
 
 /// Small sets for the scanner's own tests: overlaps, prefixes, non-ASCII. The second one has no
