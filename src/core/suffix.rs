@@ -1,6 +1,6 @@
 //! Which part of a name somebody registered, by the public suffix list.
 
-use std::cmp::Ordering;
+mod bucket;
 
 include!(concat!(env!("OUT_DIR"), "/suffixes.rs"));
 
@@ -35,21 +35,13 @@ pub fn registered(name: &str) -> Option<&str> {
 
 /// Whether there is this rule: a mark and a name.
 fn has(mark: &str, name: &str) -> bool {
-    let mut rules = RULES;
-    while !rules.is_empty() {
-        // The line in the middle: from the break in front of it to the one behind.
-        let (front, back) = rules.as_bytes().split_at(rules.len() / 2);
-        let start = memchr::memrchr(b'\n', front).map_or(0, |at| at + 1);
-        let end = memchr::memchr(b'\n', back).map_or(rules.len(), |at| front.len() + at);
-        let line = rules.get(start..end).unwrap_or_default();
-        let wanted = mark.bytes().chain(name.bytes());
-        rules = match line.bytes().cmp(wanted.map(|b| b.to_ascii_lowercase())) {
-            Ordering::Equal => return true,
-            Ordering::Less => rules.get(end + 1..).unwrap_or_default(),
-            Ordering::Greater => rules.get(..start.saturating_sub(1)).unwrap_or_default(),
-        };
-    }
-    false
+    let bucket = bucket::of(mark.bytes().chain(name.bytes())) as usize;
+    let range = STARTS.get(bucket).zip(STARTS.get(bucket + 1));
+    let rules = range.and_then(|(&from, &to)| RULES.get(from as usize..to as usize));
+    rules.unwrap_or_default().lines().any(|rule| {
+        let own = rule.strip_prefix(mark);
+        own.is_some_and(|own| own.eq_ignore_ascii_case(name))
+    })
 }
 
 #[cfg(test)]

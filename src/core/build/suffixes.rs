@@ -1,9 +1,12 @@
 //! Makes the table of the public suffixes (`src/core/data/public_suffix_list.dat`): the rules as
-//! A-labels, sorted, a line each, so that one text is table and index.
+//! A-labels, a line each, a few of them in each of many buckets.
 
 use std::collections::BTreeSet;
 
 use crate::emit;
+
+#[path = "../suffix/bucket.rs"]
+mod bucket;
 
 /// A list that was cut short would give half the world to one owner.
 const FEWEST: usize = 8_000;
@@ -34,9 +37,21 @@ pub(crate) fn table() -> Result<String, String> {
     if rules.len() < FEWEST {
         return Err(format!("{FILE}: {} rules, {FEWEST} at least", rules.len()));
     }
-    let rules: Vec<String> = rules.into_iter().collect();
+    let mut rules: Vec<(u32, String)> = rules
+        .into_iter()
+        .map(|rule| (bucket::of(rule.bytes()), rule))
+        .collect();
+    rules.sort();
+    let starts = (0..=bucket::COUNT).map(|bucket| {
+        let before = rules.iter().take_while(|(own, _)| *own < bucket);
+        before.map(|(_, rule)| rule.len() + 1).sum::<usize>()
+    });
+    let starts = emit::numbers(starts);
+    let text: String = rules.into_iter().map(|(_, rule)| rule + "\n").collect();
     Ok(format!(
-        "/// All rules, sorted, a line each.\nconst RULES: &str = {:?};\n",
-        rules.join("\n")
+        "/// All rules, a line each, bucket by bucket.\nconst RULES: &str = {text:?};\n\
+         /// Where the rules of each bucket begin.\n\
+         static STARTS: [u32; {}] = {starts};\n",
+        bucket::COUNT + 1
     ))
 }

@@ -23,6 +23,7 @@ impl<'b> Object<'b> {
     }
 
     /// Writes a key; the value is to follow. Keys are ours and need no escaping.
+    #[inline]
     pub fn key(&mut self, name: &str) -> &mut String {
         self.out.push_str(if self.first { "\"" } else { ",\"" });
         self.first = false;
@@ -57,6 +58,7 @@ impl<'b> Object<'b> {
     }
 
     /// A word of ours (an id) that needs no escaping, or `null`.
+    #[inline]
     pub fn id(&mut self, name: &str, value: Option<&'static str>) -> &mut Self {
         let out = self.key(name);
         match value {

@@ -91,7 +91,7 @@ fn pair(line: lines::Line<'_>) -> Option<Pair<'_>> {
     let len = head::name_len(line.text.as_bytes())?;
     let name = line.text.get(..len)?;
     let rest = line.text.get(len..)?;
-    let (_, value) = rest.split_once(':')?;
+    let (_, value) = lines::cut(rest, b':')?;
     // The URL on a continuation line that lost its indentation.
     if value.starts_with("//") {
         return None;

@@ -2,6 +2,15 @@
 
 use memchr::{memchr, memchr_iter, memchr2};
 
+/// `split_once` for an ASCII character that is near: the searcher of the standard library costs
+/// more than the few bytes that it skips.
+#[inline]
+pub(crate) fn cut(text: &str, sign: u8) -> Option<(&str, &str)> {
+    debug_assert!(sign.is_ascii());
+    let at = text.bytes().position(|b| b == sign)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
 /// One line of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'t> {

@@ -118,7 +118,7 @@ const MOST: usize = 5;
 impl<'b> Plain<'b> {
     /// `None` for whatever is not that plain.
     fn read(body: &'b str) -> Option<Self> {
-        let (mime, mut rest) = body.split_once(';')?;
+        let (mime, mut rest) = lines::cut(body, b';')?;
         let mut plain = Self {
             mime: simple(mime)?,
             parameters: [("", ""); MOST],
@@ -129,14 +129,14 @@ impl<'b> Plain<'b> {
             if rest.is_empty() {
                 break;
             }
-            let (name, value) = rest.split_once('=')?;
+            let (name, value) = lines::cut(rest, b'=')?;
             let letters = |b: u8| b.is_ascii_alphabetic() || b == b'-';
             if name.is_empty() || !name.bytes().all(letters) {
                 return None;
             }
             let quoted = value.starts_with('"');
             let (value, after) = if quoted {
-                value.get(1..)?.split_once('"')?
+                lines::cut(value.get(1..)?, b'"')?
             } else {
                 let (value, after) = value.split_at(value.find(';').unwrap_or(value.len()));
                 (value.trim_ascii_end(), after)
@@ -215,7 +215,7 @@ fn structured(ended: &[u8]) -> Option<ContentType<'_>> {
 
 /// What a part of this type is for.
 pub(crate) fn kind(mime: &str) -> BlockKind {
-    let (main, sub) = mime.split_once('/').unwrap_or((mime, ""));
+    let (main, sub) = lines::cut(mime, b'/').unwrap_or((mime, ""));
     match (main, sub) {
         (_, "delivery-status" | "global-delivery-status") => BlockKind::DeliveryStatus,
         (_, "feedback-report") => BlockKind::FeedbackReport,

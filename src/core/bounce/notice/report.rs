@@ -216,7 +216,7 @@ impl Building {
 
 /// `dns; mail.example.net`, `dns;mail.example.net (192.0.2.1)`, `mail.example.net`.
 fn reporter(value: &str) -> Option<String> {
-    let name = value.split_once(';').map_or(value, |(_, name)| name);
+    let name = lines::cut(value, b';').map_or(value, |(_, name)| name);
     remote::name(
         name.split_whitespace()
             .next()?
@@ -226,7 +226,7 @@ fn reporter(value: &str) -> Option<String> {
 
 /// `rfc822; user@example.net`, also with the type doubled, in another case or left out.
 pub(super) fn recipient(value: &str) -> Option<String> {
-    let (kind, address) = value.split_once(';').unwrap_or(("", value));
+    let (kind, address) = lines::cut(value, b';').unwrap_or(("", value));
     let address = lines::trim(address);
     let address = strip(address, "rfc822;").unwrap_or(address);
     // A program or a file instead of a mailbox: `|exec procmail #joe`, `/var/mail/joe`.
@@ -325,7 +325,7 @@ fn status(value: &str) -> Option<EnhancedCode> {
 
 /// `smtp; 550 no`, `x-unix; maildrop: …`, `X-Postfix; connect to …`, `550 no`.
 fn diagnostic(value: &str, at: usize) -> Option<Words> {
-    let (kind, text) = match value.split_once(';') {
+    let (kind, text) = match lines::cut(value, b';') {
         Some((kind, text)) if kind.len() <= 24 && !kind.trim().contains(' ') => (kind.trim(), text),
         _ => ("", value),
     };
