@@ -9,11 +9,18 @@ use crate::{anchors, emit, literals};
 
 /// The generated file.
 pub(super) fn write(rules: &[Rule], units: &[Unit]) -> Result<String, String> {
-    let anchors = Anchors::of(units)?;
+    let anchors = Anchors::of(rules, units)?;
     let leads = Leads::of(units, &anchors);
     let mut out = anchors.source(rules)?;
-    out += &rows(rules);
-    out += &calls(units, &anchors);
+    let mut groups = Vec::new();
+    out += &rows(rules, &anchors, &mut groups);
+    out += &calls(units, &anchors, &mut groups);
+    let _ = writeln!(
+        out,
+        "/// Groups of anchors: how many, then the size and the members of each.\n\
+         static GROUPS: &[u16] = &{};",
+        emit::numbers(groups)
+    );
     out += &patterns(units, &leads);
     out += &leads.source();
     out += &examples(rules);
@@ -31,16 +38,18 @@ struct Anchors {
 }
 
 impl Anchors {
-    fn of(units: &[Unit]) -> Result<Self, String> {
+    fn of(rules: &[Rule], units: &[Unit]) -> Result<Self, String> {
         let mut seen = BTreeSet::new();
         let mut all = Vec::new();
-        for unit in units {
-            for literal in unit.groups.chosen.iter().flatten() {
-                let text = String::from_utf8(literal.clone())
-                    .map_err(|_| format!("{}: a literal is no text", unit.regex))?;
-                if seen.insert(text.clone()) {
-                    all.push(text);
-                }
+        let called = units.iter().flat_map(|unit| unit.groups.chosen.iter());
+        let forbidding = rules
+            .iter()
+            .filter_map(|rule| rule.forbids.anchors.as_ref());
+        for literal in called.chain(forbidding).flatten() {
+            let text = String::from_utf8(literal.clone())
+                .map_err(|e| format!("{e}: a literal is no text"))?;
+            if seen.insert(text.clone()) {
+                all.push(text);
             }
         }
         let (short, long): (Vec<_>, Vec<_>) = all.into_iter().partition(|text| text.len() < 4);
@@ -125,10 +134,8 @@ fn begins(lengths: impl Iterator<Item = usize>) -> Vec<usize> {
 }
 
 /// Which units an anchor calls up, and which other anchors each of these needs beside it.
-fn calls(units: &[Unit], anchors: &Anchors) -> String {
+fn calls(units: &[Unit], anchors: &Anchors, all: &mut Vec<usize>) -> String {
     let mut postings = vec![Vec::new(); anchors.known.len()];
-    // For each unit how many groups it has beside the first, then of each its size and its members.
-    let mut further: Vec<usize> = Vec::new();
     let mut rows = String::new();
     for (number, unit) in units.iter().enumerate() {
         let _ = writeln!(
@@ -136,7 +143,7 @@ fn calls(units: &[Unit], anchors: &Anchors) -> String {
             "Unit {{ rule: {}, pieces: {}, further: {} }},",
             unit.rule,
             unit.pieces,
-            further.len()
+            all.len()
         );
         let mut groups = unit.groups.chosen.iter();
         for id in groups.next().into_iter().flatten() {
@@ -144,27 +151,29 @@ fn calls(units: &[Unit], anchors: &Anchors) -> String {
                 called.push(number);
             }
         }
-        further.push(groups.len());
-        for group in groups {
-            further.push(group.len());
-            further.extend(group.iter().filter_map(|literal| anchors.id(literal)));
-        }
+        put(groups.as_slice(), anchors, all);
     }
     format!(
         "/// Where the units of each anchor begin.\nstatic STARTS: &[u16] = &{};\n\
          /// Units by anchor: those of whose first group it is a member.\n\
          static POSTINGS: &[u16] = &{};\n\
-         static UNITS: &[Unit; {}] = &[\n{rows}];\n\
-         /// Their groups of anchors beside the first: how many, then the size and the members of each.\n\
-         static FURTHER: &[u16] = &{};\n",
+         static UNITS: &[Unit; {}] = &[\n{rows}];\n",
         emit::numbers(begins(postings.iter().map(Vec::len))),
         emit::numbers(postings.iter().flatten()),
-        units.len(),
-        emit::numbers(further)
+        units.len()
     )
 }
 
-fn rows(rules: &[Rule]) -> String {
+/// Puts groups behind the others: how many, then the size and the members of each.
+fn put(groups: &[anchors::Group], anchors: &Anchors, all: &mut Vec<usize>) {
+    all.push(groups.len());
+    for group in groups {
+        all.push(group.len());
+        all.extend(group.iter().filter_map(|literal| anchors.id(literal)));
+    }
+}
+
+fn rows(rules: &[Rule], anchors: &Anchors, all: &mut Vec<usize>) -> String {
     let mut out = String::from("static RULES: &[Rule] = &[\n");
     for rule in rules {
         let commands: String = rule
@@ -175,7 +184,7 @@ fn rows(rules: &[Rule]) -> String {
             .collect();
         let _ = writeln!(
             out,
-            "Rule {{ id: {:?}, cause: Cause::{}, weight: {}, confidence: {}, unless: {:?}, hosts: &{}, replies: &{}, commands: &[{commands}], dialects: &{}, foreign: {} }},",
+            "Rule {{ id: {:?}, cause: Cause::{}, weight: {}, confidence: {}, unless: {:?}, forbidden: {}, hosts: &{}, replies: &{}, commands: &[{commands}], dialects: &{}, foreign: {} }},",
             rule.id,
             emit::camel(&rule.cause),
             rule.weight,
@@ -185,12 +194,14 @@ fn rows(rules: &[Rule]) -> String {
                 Some("low") => "Some(Confidence::Low)",
                 _ => "None",
             },
-            rule.forbids,
+            rule.forbids.regex,
+            all.len(),
             emit::strings(&rule.scope.hosts),
             emit::numbers(&rule.scope.replies),
             emit::strings(&rule.scope.dialects),
             rule.scope.foreign,
         );
+        put(rule.forbids.anchors.as_slice(), anchors, all);
     }
     out + "];\n"
 }

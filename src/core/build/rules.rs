@@ -53,9 +53,9 @@ struct Rule {
     matches: Vec<String>,
     #[serde(default)]
     not: Vec<String>,
-    /// `unless` made ready: one expression.
+    /// `unless` made ready.
     #[serde(skip)]
-    forbids: String,
+    forbids: Forbids,
 }
 
 #[derive(Deserialize, Default)]
@@ -82,6 +82,14 @@ struct Scope {
 #[serde(deny_unknown_fields)]
 struct Words {
     words: BTreeMap<String, String>,
+}
+
+/// What forbids a rule, in one.
+#[derive(Default)]
+struct Forbids {
+    regex: String,
+    /// One of these stands in what matches; `None` when that is not known.
+    anchors: Option<anchors::Group>,
 }
 
 /// One pattern of one rule, made ready.
@@ -121,8 +129,8 @@ pub(crate) fn table() -> Result<String, String> {
     let usage = anchors::Usage::of(examples.map(String::as_str).chain(notices));
     for (index, rule) in rules.iter_mut().enumerate() {
         check(rule, &causes).map_err(|e| format!("rule {}: {e}", rule.id))?;
-        rule.forbids =
-            forbids(&rule.unless, &words.words).map_err(|e| format!("rule {}: {e}", rule.id))?;
+        rule.forbids = forbids(&rule.unless, &words.words, &usage)
+            .map_err(|e| format!("rule {}: {e}", rule.id))?;
         if !ids.insert(&rule.id) {
             return Err(format!("rule {} stands twice", rule.id));
         }
@@ -136,7 +144,13 @@ pub(crate) fn table() -> Result<String, String> {
     }
     let mut scanned: anchors::Group = units
         .iter()
-        .flat_map(|unit| unit.groups.chosen.iter().flatten().cloned())
+        .flat_map(|unit| unit.groups.chosen.iter().flatten())
+        .chain(
+            rules
+                .iter()
+                .flat_map(|rule| rule.forbids.anchors.iter().flatten()),
+        )
+        .cloned()
         .collect();
     for unit in &mut units {
         unit.groups.take_in(&mut scanned, &usage);
@@ -269,14 +283,24 @@ fn unit(
 }
 
 /// The expressions that forbid a rule, in one.
-fn forbids(patterns: &[String], words: &BTreeMap<String, String>) -> Result<String, String> {
+fn forbids(
+    patterns: &[String],
+    words: &BTreeMap<String, String>,
+    usage: &anchors::Usage,
+) -> Result<Forbids, String> {
     let mut all = Vec::new();
+    let mut known = Some(anchors::Group::new());
     for pattern in patterns {
         let (regex, hir) = regex(pattern, words)?;
         folded(&hir, false).map_err(|e| format!("{pattern:?}: {e}"))?;
         all.push(format!("({regex})"));
+        let best = anchors::of(&hir, usage).chosen.into_iter().next();
+        known = known.zip(best).map(|(known, best)| &known | &best);
     }
-    Ok(all.join("|"))
+    Ok(Forbids {
+        regex: all.join("|"),
+        anchors: known,
+    })
 }
 
 /// Refuses literals that folded text cannot contain: the pattern would never match.

@@ -187,7 +187,9 @@ pub(super) fn ip(word: &str) -> Option<IpAddr> {
 
 /// A Remote-MTA field: `dns; mx.example.net (192.0.2.1)`, `dns;[192.0.2.1]`, `smtp; host`.
 pub(super) fn field(value: &str) -> Remote {
-    let value = crate::message::lines::cut(value, b';').map_or(value, |(_, v)| v).trim();
+    let value = crate::message::lines::cut(value, b';')
+        .map_or(value, |(_, v)| v)
+        .trim();
     let value = value
         .get(..value.floor_char_boundary(MAX_LOOK))
         .unwrap_or(value);
