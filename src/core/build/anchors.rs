@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use regex_syntax::hir::literal::Extractor;
-use regex_syntax::hir::{Hir, HirKind, Look};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 /// More groups would hardly save a match.
 const GROUPS: usize = 4;
@@ -101,6 +101,23 @@ pub(crate) fn lead(hir: &Hir, groups: &[Group]) -> Option<Lead> {
         }
         (!lead.is_empty() && lead.len() <= SPARE).then(|| lead.into_iter().collect())
     })
+}
+
+/// True when no match goes beyond the end of a sentence, or of a part of one.
+pub(crate) fn is_sentence(hir: &Hir) -> bool {
+    let ends = b".;!?";
+    match hir.kind() {
+        HirKind::Literal(literal) => !literal.0.iter().any(|byte| ends.contains(byte)),
+        HirKind::Class(Class::Bytes(class)) => !class.iter().any(|range| {
+            ends.iter()
+                .any(|b| (range.start()..=range.end()).contains(b))
+        }),
+        HirKind::Class(Class::Unicode(_)) => false,
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().all(is_sentence),
+        HirKind::Repetition(r) => is_sentence(&r.sub),
+        HirKind::Capture(c) => is_sentence(&c.sub),
+        HirKind::Empty | HirKind::Look(_) => true,
+    }
 }
 
 /// Stands for a word boundary among the bytes of a spelled-out expression.
@@ -376,7 +393,7 @@ fn exact(hir: &Hir, edges: bool) -> Option<Group> {
         HirKind::Class(class) => {
             let bytes = class.literal().map(|one| BTreeSet::from([one]));
             bytes.or_else(|| match class {
-                regex_syntax::hir::Class::Bytes(class) => {
+                Class::Bytes(class) => {
                     let count: usize = class
                         .iter()
                         .map(|r| usize::from(r.end() - r.start()) + 1)
@@ -388,7 +405,7 @@ fn exact(hir: &Hir, edges: bool) -> Option<Group> {
                             .collect()
                     })
                 }
-                regex_syntax::hir::Class::Unicode(_) => None,
+                Class::Unicode(_) => None,
             })
         }
         HirKind::Capture(capture) => exact(&capture.sub, edges),

@@ -140,9 +140,10 @@ fn calls(units: &[Unit], anchors: &Anchors, all: &mut Vec<usize>) -> String {
     for (number, unit) in units.iter().enumerate() {
         let _ = writeln!(
             rows,
-            "Unit {{ rule: {}, pieces: {}, further: {} }},",
+            "Unit {{ rule: {}, pieces: {}, sentence: {}, further: {} }},",
             unit.rule,
             unit.pieces,
+            anchors::is_sentence(&unit.hir),
             all.len()
         );
         let mut groups = unit.groups.chosen.iter();
@@ -164,12 +165,14 @@ fn calls(units: &[Unit], anchors: &Anchors, all: &mut Vec<usize>) -> String {
     )
 }
 
-/// Puts groups behind the others: how many, then the size and the members of each.
+/// Puts groups behind the others: how many, then the size and the sorted members of each.
 fn put(groups: &[anchors::Group], anchors: &Anchors, all: &mut Vec<usize>) {
     all.push(groups.len());
     for group in groups {
-        all.push(group.len());
-        all.extend(group.iter().filter_map(|literal| anchors.id(literal)));
+        let mut ids: Vec<usize> = group.iter().filter_map(|l| anchors.id(l)).collect();
+        ids.sort_unstable();
+        all.push(ids.len());
+        all.extend(ids);
     }
 }
 

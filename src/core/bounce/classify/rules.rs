@@ -5,6 +5,7 @@
 //! a member in the text is a candidate; candidates are tried from the heaviest rule down, and the first that
 //! matches decides. A regular expression is compiled when it is a candidate for the first time.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use regex_automata::meta::Regex;
@@ -56,6 +57,8 @@ struct Unit {
     further: u16,
     /// Looks at the replaced pieces instead of the words.
     pieces: bool,
+    /// What it matches has no end of a sentence in it.
+    sentence: bool,
 }
 
 #[cfg(test)]
@@ -165,6 +168,17 @@ impl Met {
             })
         })
     }
+
+    /// True when each further group of a unit has a member in this part of the text. For texts of
+    /// which all places are known.
+    fn has_further(&self, unit: &Unit, part: Range<usize>) -> bool {
+        let places = self.places.get(..self.count).unwrap_or_default();
+        each_group(unit.further, |group| {
+            places.iter().any(|(anchor, place)| {
+                part.contains(&usize::from(*place)) && group.binary_search(anchor).is_ok()
+            })
+        })
+    }
 }
 
 /// The heaviest rule that the text matches.
@@ -188,6 +202,14 @@ pub(super) fn first(text: &Folded, setting: &Setting<'_>) -> Option<&'static Rul
 
 /// True when each of the groups of anchors that stand at this place has a member among those that were met.
 fn possible<const N: usize>(groups: u16, met: &Bits<N>) -> bool {
+    each_group(groups, |group| {
+        group.iter().any(|&id| met.contains(id.into()))
+    })
+}
+
+/// True when each of the groups of anchors that stand at this place is `good`.
+#[inline]
+fn each_group(groups: u16, mut good: impl FnMut(&[u16]) -> bool) -> bool {
     let mut rest = GROUPS.get(usize::from(groups)..).unwrap_or_default();
     let Some((&groups, tail)) = rest.split_first() else {
         return false;
@@ -201,7 +223,7 @@ fn possible<const N: usize>(groups: u16, met: &Bits<N>) -> bool {
             return false;
         };
         rest = tail;
-        group.iter().any(|&id| met.contains(id.into()))
+        good(group)
     })
 }
 
@@ -256,15 +278,28 @@ fn matches(number: usize, text: &Folded, met: &Met) -> Option<bool> {
             None => (0..half.len()).any(|start| stands(texts, half, start)),
         });
     }
-    let regex = COMPILED
-        .get(number)?
-        .get_or_init(|| compile(pattern))
-        .as_ref()?;
-    Some(match starts {
-        Some(mut starts) => starts
-            .any(|start| regex.is_match(Input::new(half).anchored(Anchored::Yes).range(start..))),
-        None => regex.is_match(half),
-    })
+    let regex = || {
+        COMPILED
+            .get(number)?
+            .get_or_init(|| compile(pattern))
+            .as_ref()
+    };
+    let Some(starts) = starts else {
+        return Some(regex()?.is_match(half));
+    };
+    for start in starts {
+        let end = match half.get(start..) {
+            Some(rest) if unit.sentence => rest.iter().position(|b| b".;!?".contains(b)),
+            _ => None,
+        };
+        let end = end.map_or(half.len(), |len| start + len);
+        if met.has_further(unit, front + start..front + end)
+            && regex()?.is_match(Input::new(half).anchored(Anchored::Yes).range(start..))
+        {
+            return Some(true);
+        }
+    }
+    Some(false)
 }
 
 /// Whether one of these texts, a line each, stands here. A mark in front of a text or behind it
