@@ -6,8 +6,8 @@
 //! matches decides. A regular expression is compiled when it is a candidate for the first time.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
+use once_cell::race::OnceBox;
 use regex_automata::meta::Regex;
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::util::syntax;
@@ -78,9 +78,9 @@ pub(super) struct Setting<'a> {
     pub(super) foreign: bool,
 }
 
-static COMPILED: [OnceLock<Option<Regex>>; UNITS.len()] = [const { OnceLock::new() }; UNITS.len()];
-static FORBIDDING: [OnceLock<Option<Regex>>; RULES.len()] =
-    [const { OnceLock::new() }; RULES.len()];
+// A box is empty as zero, so that these two take no place in the program; an `OnceLock` is not.
+static COMPILED: [OnceBox<Option<Regex>>; UNITS.len()] = [const { OnceBox::new() }; UNITS.len()];
+static FORBIDDING: [OnceBox<Option<Regex>>; RULES.len()] = [const { OnceBox::new() }; RULES.len()];
 
 /// A set of small numbers.
 struct Bits<const N: usize>([u64; N]);
@@ -244,7 +244,7 @@ fn matching(
     if !rule.unless.is_empty() && possible(rule.forbidden, &met.anchors) {
         let forbidding = FORBIDDING.get(usize::from(unit.rule))?;
         if forbidding
-            .get_or_init(|| compile(rule.unless))
+            .get_or_init(|| compile(rule.unless).into())
             .as_ref()?
             .is_match(text.words())
         {
@@ -281,7 +281,7 @@ fn matches(number: usize, text: &Folded, met: &Met) -> Option<bool> {
     let regex = || {
         COMPILED
             .get(number)?
-            .get_or_init(|| compile(pattern))
+            .get_or_init(|| compile(pattern).into())
             .as_ref()
     };
     let Some(starts) = starts else {
