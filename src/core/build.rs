@@ -10,6 +10,8 @@ mod anchors;
 mod catalogue;
 #[path = "build/causes.rs"]
 mod causes;
+#[path = "build/codes.rs"]
+mod codes;
 #[path = "build/dialects.rs"]
 mod dialects;
 #[path = "build/emit.rs"]
@@ -35,11 +37,15 @@ fn main() -> Result<(), String> {
         "dnsbl_catalogue.rs",
         &catalogue::tables(&emit::text("dnsbl.toml")?)?,
     )?;
+    emit::write("codes.rs", &codes::tables()?)?;
     emit::write("dialects.rs", &dialects::tables()?)?;
     emit::write("scan_sample.rs", &literals::sample()?)?;
     emit::write("glossary.rs", &glossary::table()?)?;
     emit::write("lists.rs", &lists::table()?)?;
     emit::write("reply_marks.rs", &replies::table()?)?;
+    emit::write("reply_keys.rs", &replies::keys()?)?;
+    emit::write("log_words.rs", &replies::outcomes()?)?;
+    emit::write("log_json.rs", &replies::records()?)?;
     emit::write("rules.rs", &rules::table()?)?;
     emit::write("suffixes.rs", &suffixes::table()?)?;
     emit::write("causes.rs", &causes::tables()?)?;

@@ -33,6 +33,19 @@ pub fn registered(name: &str) -> Option<&str> {
     name.get(owned.rfind('.').map_or(0, |dot| dot + 1)..)
 }
 
+/// Whether a name is the domain or stands below it, in any case: `mx.example.com` under
+/// `example.com`, but not `badexample.com`.
+pub fn is_under(name: &str, domain: &str) -> bool {
+    let (name, domain) = (name.as_bytes(), domain.as_bytes());
+    let Some(at) = name.len().checked_sub(domain.len()) else {
+        return false;
+    };
+    let same = name
+        .get(at..)
+        .is_some_and(|end| end.eq_ignore_ascii_case(domain));
+    same && (at == 0 || name.get(at - 1) == Some(&b'.'))
+}
+
 /// Whether there is this rule: a mark and a name.
 fn has(mark: &str, name: &str) -> bool {
     let bucket = bucket::of(mark.bytes().chain(name.bytes())) as usize;
@@ -47,6 +60,19 @@ fn has(mark: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_under_a_domain_at_a_dot_only() {
+        for (name, domain, is) in [
+            ("example.com", "example.com", true),
+            ("MX.Example.COM", "example.com", true),
+            ("badexample.com", "example.com", false),
+            ("com", "example.com", false),
+            ("example.com.org", "example.com", false),
+        ] {
+            assert_eq!(is_under(name, domain), is, "{name} under {domain}");
+        }
+    }
 
     #[test]
     fn every_rule_is_found_and_its_neighbours_are_not() {

@@ -1,10 +1,11 @@
 //! One line that is no mail: an SMTP reply, or a fragment of a log with one in it.
 
 use crate::bounce::cause::Cause;
+use crate::bounce::classify;
 use crate::bounce::explain::{Around, judge_statement};
 use crate::bounce::explanation::{Action, Confidence, Explanation, Form, Remote, Report};
 use crate::bounce::notice::{Quote, Statement, Voice};
-use crate::bounce::reply;
+use crate::bounce::reply::{self, Logged, Reply};
 
 /// Longer lines are no replies; what is behind this is not looked at.
 const MAX_LINE: usize = 8 << 10;
@@ -16,13 +17,15 @@ const MAX_LINE: usize = 8 << 10;
 /// assert_eq!(what.recipients[0].cause.id(), "user-unknown");
 /// ```
 pub fn explain_line(line: &str) -> Explanation {
-    let unfolded = reply::unfolded(line);
-    let line = unfolded.as_deref().unwrap_or(line).trim();
     let line = line
         .get(..line.floor_char_boundary(MAX_LINE))
         .unwrap_or(line);
-    let said = reply::find(line);
-    let logged = reply::logged(line);
+    let opened = reply::Opened::of(line.trim());
+    let said = reply::find(opened.text());
+    let logged = opened.logged();
+    if let Some(what) = dialogue(opened.text(), &said, &logged) {
+        return none(what);
+    }
     // Of two that contradict each other the one with more digits was chosen with more care.
     let class = said
         .enhanced
@@ -72,10 +75,7 @@ pub fn explain_line(line: &str) -> Explanation {
     // Words that say nothing, and no number either: whatever it is, it is no reply.
     let nothing = recipient.cause == Cause::Unknown && recipient.confidence == Confidence::Low;
     if nothing && class.is_none() && action.is_none() {
-        return Explanation {
-            instead: Some("a line without an SMTP reply".to_owned()),
-            ..Explanation::default()
-        };
+        return none("a line without an SMTP reply");
     }
     let report = match (recipient.cause, report) {
         (Cause::ChallengeResponse, _) => Report::Challenge,
@@ -88,6 +88,35 @@ pub fn explain_line(line: &str) -> Explanation {
         report,
         form: vec![Form::ReplyLine],
         recipients: vec![recipient],
+        ..Explanation::default()
+    }
+}
+
+/// What a line is that only leads on in a dialogue: a greeting or a farewell (RFC 5321 §4.2.3),
+/// the answer to EHLO, a step of a login. It tells nothing about a mail; that one was taken is told
+/// by 250 to 252.
+fn dialogue(text: &str, said: &Reply<'_>, logged: &Logged<'_>) -> Option<&'static str> {
+    if logged.action.is_some() || logged.recipient.is_some() {
+        return None;
+    }
+    let leading = || match text.as_bytes() {
+        [a @ b'2'..=b'3', b, c] | [a @ b'2'..=b'3', b, c, b' ' | b'-', ..]
+            if b.is_ascii_digit() && c.is_ascii_digit() =>
+        {
+            text.get(..3)?.parse().ok().filter(|_| a.is_ascii_digit())
+        }
+        _ => None,
+    };
+    let code = said.code.or_else(leading)?;
+    classify::step(code).or_else(|| {
+        let greets = code == 250 && said.enhanced.is_none() && reply::is_ehlo(said.text);
+        greets.then_some("the answer of a mail server to EHLO")
+    })
+}
+
+fn none(what: &str) -> Explanation {
+    Explanation {
+        instead: Some(what.to_owned()),
         ..Explanation::default()
     }
 }
@@ -114,6 +143,67 @@ mod tests {
             explain_line("250 2.0.0 Ok: queued as 1").report,
             Report::Delivered
         );
+    }
+
+    #[test]
+    fn a_greeting_and_what_else_leads_on_in_a_dialogue_is_no_report() {
+        for (line, is) in [
+            ("220 mx.example.com ESMTP Postfix", "greeting"),
+            ("<<< 221 2.0.0 Bye", "farewell"),
+            ("221", "farewell"),
+            ("211 2.0.0 queue is empty", "state"),
+            ("214 2.0.0 see RFC 5321", "help"),
+            ("235 2.7.0 Authentication successful", "login"),
+            ("334 VXNlcm5hbWU6", "login"),
+            ("354 Start mail input; end with <CRLF>.<CRLF>", "message"),
+            ("250-PIPELINING", "EHLO"),
+            ("250 SIZE 35882577", "EHLO"),
+            (
+                "250-mx.example.com Hello client.example [192.0.2.1]",
+                "EHLO",
+            ),
+        ] {
+            let what = explain_line(line);
+            assert_eq!(what.report, Report::None, "{line}");
+            let instead = what.instead.unwrap_or_default();
+            assert!(instead.contains(is), "{line}: {instead}");
+        }
+        for line in [
+            "250 2.0.0 Ok: queued as 1",
+            "250 OK",
+            "250",
+            "250 ok 1699 qp 7",
+            "251 User not local; will forward to <bob@b.example>",
+            "252 2.0.0 Cannot VRFY user, but will take message",
+            "to=<bob@b.example>, relay=mx.b.example[192.0.2.1]:25, status=sent (221 2.0.0 Bye)",
+        ] {
+            assert_eq!(explain_line(line).report, Report::Delivered, "{line}");
+        }
+        // A greeting that refuses is a refusal.
+        let what = explain_line("220 mx.example.com; then 554 5.7.1 not for you");
+        assert_eq!(what.report, Report::Failed);
+    }
+
+    #[test]
+    fn a_contradiction_of_two_numbers_is_settled_by_the_longer_one() {
+        // The taxonomy's order; a log's or a report's word for what became of it comes first.
+        assert_eq!(cause("550 4.2.1 not now").1, Some(false));
+        assert_eq!(cause("450 5.2.1 closed").1, Some(true));
+        let line = "to=<b@b.example>, relay=mx.b.example[192.0.2.1]:25, dsn=4.2.1, status=bounced \
+                    (host mx.b.example[192.0.2.1] said: 550 4.2.1 not now (in reply to RCPT TO))";
+        assert_eq!(cause(line).1, Some(true));
+    }
+
+    #[test]
+    fn a_login_to_an_account_that_is_switched_off_is_told_as_that() {
+        for line in [
+            "535 5.7.13",
+            "535 5.7.13 User account disabled",
+            "525 5.7.13 sorry",
+        ] {
+            assert_eq!(cause(line).0, "mailbox-disabled", "{line}");
+        }
+        assert_eq!(cause("535 5.7.8 sorry").0, "login-required");
     }
 
     #[test]

@@ -4,18 +4,56 @@
 //! Three digits alone are no reply: ports, sizes, times and parts of addresses look the same. Each
 //! place that could be a reply is weighed by what stands before and behind it.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::bounce::explanation::Command;
 use crate::message::status::EnhancedCode;
 
 mod around;
+mod json;
 mod log;
 mod named;
 mod table;
 
-pub(crate) use log::unfolded;
+pub(crate) use around::is_ehlo;
 pub use log::{Logged, logged};
+
+/// A line of a log made ready: the blanks of qmail are back, a record is read.
+pub(crate) enum Opened<'a> {
+    Line(Cow<'a, str>),
+    Record(json::Record),
+}
+
+impl<'a> Opened<'a> {
+    pub(crate) fn of(line: &'a str) -> Self {
+        match json::Record::read(line) {
+            Some(record) => Self::Record(record),
+            None => Self::Line(log::unfolded(line).map_or(Cow::Borrowed(line), Cow::Owned)),
+        }
+    }
+
+    /// The facts of the line.
+    pub(crate) fn logged(&self) -> Logged<'_> {
+        match self {
+            Self::Line(line) => logged(line),
+            Self::Record(record) => record.logged(),
+        }
+    }
+
+    /// The text in which the reply stands.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Line(line) => line,
+            Self::Record(record) => record.words(),
+        }
+    }
+
+    /// The log numbers its deliveries, and this is one of them.
+    pub(crate) const fn is_numbered(&self) -> bool {
+        matches!(self, Self::Line(Cow::Owned(_)))
+    }
+}
 
 /// A reply found in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -75,3 +75,19 @@ pub(crate) fn camel(id: &str) -> String {
     };
     id.split('-').map(word).collect()
 }
+
+/// A command of SMTP in Rust, by its name in JSON; `DOT` is the end of the message.
+pub(crate) fn command(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "CONNECT" => "Command::Connect",
+        "EHLO" => "Command::Ehlo",
+        "STARTTLS" => "Command::StartTls",
+        "AUTH" => "Command::Auth",
+        "MAIL" => "Command::Mail",
+        "RCPT" => "Command::Rcpt",
+        "DATA" => "Command::Data",
+        "DOT" => "Command::Dot",
+        "QUIT" => "Command::Quit",
+        _ => return None,
+    })
+}

@@ -39,7 +39,30 @@ impl List {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Names {
+    claim: Claim,
+    mistaken: Mistaken,
+    example: Vec<Example>,
     name: Vec<Name>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claim {
+    sure: Vec<String>,
+    likely: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mistaken {
+    refused: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Example {
+    text: String,
+    zone: String,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +99,22 @@ pub(crate) fn table() -> Result<String, String> {
             name.name,
             name.site.as_deref().unwrap_or("")
         );
+    }
+    out.push_str("];\n");
+    for (name, forms) in [("SURE", &names.claim.sure), ("LIKELY", &names.claim.likely)] {
+        // `\x04` is a host name in folded text.
+        let claim = format!(r"(?:{}) (?:\S+ ){{0,3}}?(\x04)", forms.join("|"));
+        regex_syntax::parse(&claim).map_err(|e| format!("list-names.toml: claim: {e}"))?;
+        let _ = writeln!(out, "static {name}: &str = {claim:?};");
+    }
+    let _ = writeln!(
+        out,
+        "static REFUSED: &[&str] = &{:?};",
+        names.mistaken.refused
+    );
+    out.push_str("#[cfg(test)]\nstatic EXAMPLES: &[(&str, &str)] = &[");
+    for example in &names.example {
+        let _ = write!(out, "({:?}, {:?}),", example.text, example.zone);
     }
     out.push_str("];\n");
     Ok(out)

@@ -183,7 +183,7 @@ fn rows(rules: &[Rule], anchors: &Anchors, all: &mut Vec<usize>) -> String {
             .scope
             .commands
             .iter()
-            .filter_map(|c| command(c))
+            .filter_map(|c| Some(format!("{},", emit::command(c)?)))
             .collect();
         let _ = writeln!(
             out,
@@ -240,19 +240,4 @@ fn examples(rules: &[Rule]) -> String {
         );
     }
     out + "];\n"
-}
-
-/// A command of SMTP in Rust, by its name in JSON.
-pub(super) fn command(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "CONNECT" => "Command::Connect,",
-        "EHLO" => "Command::Ehlo,",
-        "STARTTLS" => "Command::StartTls,",
-        "AUTH" => "Command::Auth,",
-        "MAIL" => "Command::Mail,",
-        "RCPT" => "Command::Rcpt,",
-        "DATA" => "Command::Data,",
-        "QUIT" => "Command::Quit,",
-        _ => return None,
-    })
 }

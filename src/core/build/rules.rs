@@ -61,7 +61,7 @@ struct Rule {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Scope {
-    /// Ends of the refusing server's name.
+    /// Domains that the refusing server's name is under.
     #[serde(default)]
     hosts: Vec<String>,
     /// Reply codes; 4 and 5 stand for a whole class.
@@ -181,7 +181,7 @@ fn check(rule: &Rule, causes: &[String]) -> Result<(), String> {
         .scope
         .commands
         .iter()
-        .find(|c| rule_tables::command(c).is_none())
+        .find(|c| emit::command(c).is_none())
     {
         return Err(format!("no command {bad}"));
     }
@@ -189,7 +189,7 @@ fn check(rule: &Rule, causes: &[String]) -> Result<(), String> {
 }
 
 /// The ids of the causes, from the one place that has them.
-fn causes() -> Result<Vec<String>, String> {
+pub(crate) fn causes() -> Result<Vec<String>, String> {
     let source = emit::source("bounce/cause.rs")?;
     let ids: Vec<String> = source
         .lines()

@@ -180,14 +180,7 @@ impl Trust {
     /// Whether a name is covered.
     pub fn covers_name(&self, name: &str) -> bool {
         let Self::Name(own) = self else { return false };
-        let name = name.trim_end_matches('.');
-        let Some(at) = name.len().checked_sub(own.len()) else {
-            return false;
-        };
-        let ends = name
-            .get(at..)
-            .is_some_and(|end| end.eq_ignore_ascii_case(own));
-        ends && (at == 0 || name.as_bytes().get(at - 1) == Some(&b'.'))
+        suffix::is_under(name.trim_end_matches('.'), own)
     }
 
     /// Whether an address is covered.

@@ -464,6 +464,24 @@ impl Plain {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_will_be_the_same_next_time_is_not_tried_again() {
+        let at = SocketAddr::from(([127, 0, 0, 1], 143));
+        let refused = |command| Trouble::Refused(at, command, "NO".to_owned());
+        for (trouble, lasting) in [
+            (Trouble::Connection(at, "reset".to_owned()), false),
+            (refused("SEARCH"), false),
+            (refused("FETCH"), false),
+            (refused("LOGIN"), true),
+            (refused("EXAMINE"), true),
+            (Trouble::Foreign(at), true),
+            (Trouble::Certificate(at, "expired".to_owned()), true),
+            (Trouble::Clear(at), true),
+        ] {
+            assert_eq!(trouble.is_lasting(), lasting, "{trouble}");
+        }
+    }
+
     /// A server that answers with literals and nothing else: in one line, or a line for each.
     #[tokio::test]
     async fn an_answer_without_end_does_not_fill_the_memory() {

@@ -433,6 +433,28 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_is_a_number_of_bytes_right_behind_its_word() {
+        for (text, limit) in [
+            ("552 limit 35882577", Some("35.8 MB")),
+            ("552 Maximum size is 20000000 bytes", Some("20 MB")),
+            ("552 limit is 999999", Some("0.9 MB")),
+            ("552 limit is 99999", Some("99 kB")),
+            // What comes first is the limit, not the size of the message behind it.
+            ("552 max 10485760 but it has 31457280", Some("10.4 MB")),
+            // Not the number of a ticket, a day, a port, and nothing that no disk holds.
+            ("552 over the limit; ticket 12345678", None),
+            ("552 over the limit, id 12345678", None),
+            ("552 over the limit. Call 12345678", None),
+            ("552 limit 25", None),
+            ("552 limit 5000000000", None),
+            ("552 limit 99999999999999999999", None),
+            ("552 message of 12345678 bytes is too big", None),
+        ] {
+            assert_eq!(size(text).as_deref(), limit, "{text}");
+        }
+    }
+
+    #[test]
     fn titles_and_examples_are_there_for_all() {
         for &cause in Cause::ALL {
             assert!(!title(cause).is_empty());

@@ -1,5 +1,6 @@
 //! What the numbers mean when the words do not tell: enhanced status codes (RFC 3463, the IANA
-//! registry, Microsoft's own), reply codes (RFC 5321), and the stage of the dialogue.
+//! registry, Microsoft's own), reply codes (RFC 5321), and the stage of the dialogue. The tables are
+//! made from `data/codes.toml` by `src/core/build/codes.rs`.
 
 use crate::bounce::cause::Cause;
 use crate::bounce::explanation::Command;
@@ -16,84 +17,42 @@ pub(super) enum Trust {
     Sure,
 }
 
+/// What the details of one subject mean.
+struct Enhanced {
+    /// 4 or 5; 0 for both.
+    class: u8,
+    from: u16,
+    to: u16,
+    cause: Cause,
+    trust: Trust,
+}
+
+/// What reply codes mean.
+struct Meaning {
+    from: u16,
+    to: u16,
+    /// Empty: whatever was asked. `None` in it: it is not known what was asked.
+    commands: &'static [Option<Command>],
+    /// Only without words.
+    bare: bool,
+    cause: Cause,
+}
+
+include!(concat!(env!("OUT_DIR"), "/codes.rs"));
+
 /// The cause that an enhanced code names.
 pub(super) fn enhanced(code: EnhancedCode) -> Option<(Cause, Trust)> {
-    use Cause as C;
-    use Trust::{Likely, Sure, Weak};
-    let temporary = code.class == 4;
-    let pick = |four: Cause, five: Cause| if temporary { four } else { five };
-    let weigh = |four: Trust, five: Trust| if temporary { four } else { five };
-    Some(match (code.subject, code.detail) {
-        _ if code.class == 2 => (C::Delivered, Sure),
-        (1, 0) => (C::UserUnknown, Weak),
-        (1, 1 | 3 | 4 | 351) => (C::UserUnknown, Likely),
-        (1, 2) => (C::DomainUnknown, Sure),
-        (1, 6) => (C::RecipientMoved, Sure),
-        (1, 7 | 8) => (C::SenderRejected, Sure),
-        (1, 10) => (C::NoMailService, Likely),
-        (1, 20) => (C::MessageMalformed, Likely),
-        (1, 90) => (C::RateLimited, Likely),
-        (2, 1) => (C::MailboxDisabled, weigh(Weak, Likely)),
-        (2, 2) => (C::OverQuota, Sure),
-        (2, 3) => (C::MessageTooLarge, Sure),
-        (2, 4) => (C::ServerError, Likely),
-        (2, 121 | 122) => (C::RateLimited, Sure),
-        (3, 1) => (C::ServerStorageFull, Sure),
-        (3, 2) => (
-            pick(C::ServerTemporaryFailure, C::NoMailService),
-            weigh(Likely, Weak),
-        ),
-        (3, 3) => (C::ProtocolError, Weak),
-        (3, 4) => (C::MessageTooLarge, Sure),
-        (3, 0 | 5) => (pick(C::ServerTemporaryFailure, C::ServerError), Weak),
-        (4, 0) => (C::ConnectionFailed, Weak),
-        // A server that refuses for good does answer: Zoho and Microsoft write 5.4.1 for refusals.
-        (4, 1) => (C::ConnectionFailed, weigh(Likely, Weak)),
-        (4, 2 | 316 | 318) => (C::ConnectionFailed, Likely),
-        (4, 3) => (C::DnsFailure, Likely),
-        (4, 312) => (C::DnsFailure, Sure),
-        (4, 4) => (pick(C::DnsFailure, C::DomainUnknown), Likely),
-        (4, 5) => (C::RateLimited, Weak),
-        (4, 6 | 14) => (C::MailLoop, Sure),
-        (4, 310) => (C::DomainUnknown, Sure),
-        (4, 8 | 317) => (C::TlsFailed, Likely),
-        (5, 3) => (C::RateLimited, Likely),
-        (5, 1 | 2 | 4 | 5 | 6) => (C::ProtocolError, Likely),
-        (5, 7) => (C::LoginRequired, Weak),
-        (6, 0) => (C::MessageMalformed, Weak),
-        (6, 1) => (C::ContentRejected, Likely),
-        (6, 2 | 5 | 6 | 11) => (C::MessageMalformed, Likely),
-        (6, 3) => (C::Utf8Unsupported, Likely),
-        (6, 7..=10) => (C::Utf8Unsupported, Sure),
-        (7, 0 | 1 | 7 | 9) => (pick(C::ServerTemporaryFailure, C::PolicyRejected), Weak),
-        (7, 2) => (C::RecipientRestricted, Likely),
-        (7, 3..=6 | 10 | 11) => (C::TlsFailed, Likely),
-        (7, 8 | 12 | 14 | 57) => (C::LoginRequired, Likely),
-        (7, 13) => (C::MailboxDisabled, Likely),
-        (7, 15) => (C::RateLimited, Likely),
-        (7, 16) => (C::MessageTooLarge, Likely),
-        (7, 17 | 18) => (C::RecipientMoved, Likely),
-        (7, 20..=24 | 26 | 29 | 32) => (C::AuthFailed, Sure),
-        (7, 25) => (C::MissingReverseDns, Sure),
-        (7, 27) => (C::SenderRejected, Likely),
-        (7, 28) => (C::RateLimited, Sure),
-        (7, 30) => (C::TlsFailed, Likely),
-        (7, 54 | 64) => (C::RelayDenied, Likely),
-        // From here on Microsoft's own numbers.
-        (7, 123..=136 | 193) => (C::RecipientRestricted, Sure),
-        (7, 321..=325) => (C::TlsFailed, Sure),
-        (7, 500..=699) if temporary => (C::RateLimited, Likely),
-        (7, 501..=503 | 506) => (C::SenderRejected, Likely),
-        (7, 507) => (C::RecipientRestricted, Likely),
-        (7, 508 | 705) => (C::RateLimited, Likely),
-        (7, 509 | 515) => (C::AuthFailed, Sure),
-        (7, 511 | 513 | 708) => (C::IpBlocked, Likely),
-        (7, 512) => (C::MessageMalformed, Likely),
-        (7, 606..=649) => (C::IpBlocked, Sure),
-        (7, 700..=750) => (C::SenderRejected, Likely),
-        (7, _) => (C::PolicyRejected, Weak),
-        _ => return None,
-    })
+    if code.class == 2 {
+        return Some((Cause::Delivered, Trust::Sure));
+    }
+    let row = ENHANCED
+        .get(usize::from(code.subject))?
+        .iter()
+        .find(|row| {
+            (row.from..=row.to).contains(&code.detail)
+                && (row.class == 0 || row.class == code.class)
+        })?;
+    Some((row.cause, row.trust))
 }
 
 /// True for the codes that only say that the time in the queue was over.
@@ -103,39 +62,21 @@ pub(super) fn expired(code: EnhancedCode) -> bool {
 
 /// A guess from the reply code and the command that it answered.
 pub(super) fn reply(code: u16, command: Option<Command>, words: bool) -> Option<Cause> {
-    use Cause as C;
-    Some(match code {
-        200..=299 => C::Delivered,
-        422 => C::OverQuota,
-        431 => C::ServerStorageFull,
-        452 if command == Some(Command::Rcpt) => C::RateLimited,
-        452 => C::ServerStorageFull,
-        // At STARTTLS TLS failed for now (RFC 3207 §4), at AUTH the login (RFC 4954 §6).
-        454 if command == Some(Command::Auth) => C::LoginRequired,
-        454 if matches!(command, None | Some(Command::Ehlo | Command::StartTls)) => C::TlsFailed,
-        400..=499 => C::ServerTemporaryFailure,
-        500..=504 | 555 => C::ProtocolError,
-        521 | 556 => C::NoMailService,
-        523 => C::MessageTooLarge,
-        530 | 534 | 535 | 538 => C::LoginRequired,
-        541 => C::SpamContent,
-        551 => C::RecipientMoved,
-        // At MAIL the size is told (RFC 1870 §6.1).
-        552 if matches!(command, Some(Command::Mail | Command::Data | Command::Dot)) => {
-            C::MessageTooLarge
-        }
-        552 => C::OverQuota,
-        510..=513 => C::UserUnknown,
-        550 | 553 | 554 => match command {
-            Some(Command::Connect | Command::Ehlo) => C::IpBlocked,
-            Some(Command::Mail) => C::SenderRejected,
-            Some(Command::Rcpt) if code != 554 => C::UserUnknown,
-            None if code != 554 && !words => C::UserUnknown,
-            _ => C::PolicyRejected,
-        },
-        505..=599 => C::PolicyRejected,
-        _ => return None,
-    })
+    if (200..=299).contains(&code) {
+        return Some(Cause::Delivered);
+    }
+    let row = REPLIES.iter().find(|row| {
+        (row.from..=row.to).contains(&code)
+            && (row.commands.is_empty() || row.commands.contains(&command))
+            && !(row.bare && words)
+    })?;
+    Some(row.cause)
+}
+
+/// What a reply is that tells nothing about a mail: a greeting, a farewell, a step of a dialogue.
+pub(in crate::bounce) fn step(code: u16) -> Option<&'static str> {
+    let row = STEPS.iter().find(|(step, _)| *step == code);
+    row.map(|(_, says)| *says)
 }
 
 /// A guess from the command alone: something went wrong there.
@@ -158,39 +99,14 @@ pub(super) fn derived(
     permanent: Option<bool>,
     dialect: Option<&str>,
 ) -> Option<EnhancedCode> {
-    use Cause as C;
+    if cause == Cause::Delivered {
+        return EnhancedCode::new(2, 0, 0);
+    }
     let undecided = dialect.is_some_and(|dialect| UNDECIDED.contains(&dialect));
-    let (subject, detail) = match cause {
-        C::Delivered => return EnhancedCode::new(2, 0, 0),
-        C::ChallengeResponse | C::AutoReply | C::AbuseReport => return None,
-        _ if undecided => (0, 0),
-        C::UserUnknown => (1, 1),
-        C::DomainUnknown => (1, 2),
-        C::NoMailService => (1, 10),
-        C::MailboxDisabled => (2, 1),
-        C::RecipientMoved => (1, 6),
-        C::RecipientRestricted => (7, 2),
-        C::OverQuota => (2, 2),
-        C::MessageTooLarge => (3, 4),
-        C::ServerStorageFull => (3, 1),
-        C::ConnectionFailed => (4, 1),
-        C::DnsFailure => (4, 3),
-        C::MailLoop => (4, 6),
-        C::DeliveryDelayed | C::DeliveryExpired => (4, 7),
-        C::RateLimited => (7, 28),
-        C::MissingReverseDns => (7, 25),
-        C::SenderRejected => (1, 8),
-        C::AuthFailed => (7, 26),
-        C::LoginRequired => (7, 8),
-        C::TlsFailed => (7, 10),
-        C::MessageMalformed => (6, 0),
-        C::Utf8Unsupported => (6, 7),
-        C::ProtocolError => (5, 0),
-        C::ServerError | C::ServerTemporaryFailure | C::DeliveryProgramFailed => (3, 0),
-        C::Greylisted | C::Dnsbl | C::IpBlocked | C::RelayDenied | C::PolicyRejected => (7, 1),
-        C::SpamContent | C::VirusDetected | C::ContentRejected => (7, 1),
-        C::Unknown => (0, 0),
-    };
+    let (subject, detail) = (*DERIVED.get(cause as usize)?).map(|code| match undecided {
+        true => (0, 0),
+        false => code,
+    })?;
     let permanent = permanent.or(cause.usually_permanent())?;
     EnhancedCode::new(if permanent { 5 } else { 4 }, subject, detail)
 }
@@ -227,6 +143,53 @@ mod tests {
         assert_eq!(at(554, Some(Command::Connect)), Some(Cause::IpBlocked));
         assert_eq!(at(550, Some(Command::Mail)), Some(Cause::SenderRejected));
         assert_eq!(at(199, None), None);
+        // RFC 3207 §4 and RFC 4954 §6: the same number at two commands.
+        for (command, cause) in [
+            (Some(Command::Auth), Cause::LoginRequired),
+            (Some(Command::StartTls), Cause::TlsFailed),
+            (Some(Command::Ehlo), Cause::TlsFailed),
+            (None, Cause::TlsFailed),
+            (Some(Command::Rcpt), Cause::ServerTemporaryFailure),
+        ] {
+            assert_eq!(at(454, command), Some(cause), "454 at {command:?}");
+        }
+        // RFC 1870 §6: at MAIL the size is told, behind DATA it is seen; at RCPT a mailbox is full.
+        for (command, cause) in [
+            (Some(Command::Mail), Cause::MessageTooLarge),
+            (Some(Command::Data), Cause::MessageTooLarge),
+            (Some(Command::Dot), Cause::MessageTooLarge),
+            (Some(Command::Rcpt), Cause::OverQuota),
+            (None, Cause::OverQuota),
+        ] {
+            assert_eq!(at(552, command), Some(cause), "552 at {command:?}");
+        }
+        assert_eq!(at(452, Some(Command::Rcpt)), Some(Cause::RateLimited));
+        assert_eq!(at(452, Some(Command::Mail)), Some(Cause::ServerStorageFull));
+        assert_eq!(reply(550, None, false), Some(Cause::UserUnknown));
+        assert_eq!(reply(550, None, true), Some(Cause::PolicyRejected));
+        assert_eq!(at(554, Some(Command::Rcpt)), Some(Cause::PolicyRejected));
+    }
+
+    #[test]
+    fn no_row_stands_behind_one_that_takes_all_of_it() {
+        for row in REPLIES {
+            let commands = match row.commands {
+                [] => &[None],
+                some => some,
+            };
+            let taken = |code| {
+                let mut each = commands.iter();
+                each.all(|command| reply(code, *command, !row.bare) != Some(row.cause))
+            };
+            assert!(!(row.from..=row.to).all(taken), "{}-{}", row.from, row.to);
+        }
+        for (subject, rows) in (0..).zip(ENHANCED) {
+            for row in *rows {
+                let class = if row.class == 0 { 5 } else { row.class };
+                let code = EnhancedCode::new(class, subject, row.to).unwrap();
+                assert_eq!(enhanced(code), Some((row.cause, row.trust)), "{code}");
+            }
+        }
     }
 
     #[test]

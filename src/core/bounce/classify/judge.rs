@@ -2,6 +2,7 @@
 
 use super::codes::{self, Trust};
 use super::fold::fold;
+use super::frame::{said, without_farewell};
 use super::listing;
 use super::rules::{self, CERTAIN, Rule, SPECIFIC, Setting, TELLING};
 use super::{Case, Deciding, Judgement};
@@ -52,6 +53,24 @@ pub fn judge(case: &Case<'_>) -> Judgement {
         command: facts.command,
         listing,
         decided_by,
+    }
+}
+
+/// The cause, how sure it is, and the words that decided.
+type Verdict = (Cause, Confidence, Option<Deciding>);
+
+/// What the enhanced codes mean.
+struct Numbers {
+    /// That of the reply.
+    reply: Option<(Cause, Trust)>,
+    /// The Status field of the report.
+    report: Option<(Cause, Trust)>,
+}
+
+impl Numbers {
+    fn any(&self) -> Option<Verdict> {
+        let (cause, _) = self.reply.or(self.report)?;
+        Some((cause, Confidence::Low, None))
     }
 }
 
@@ -109,113 +128,117 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn cause(&self, case: &Case<'_>) -> (Cause, Confidence, Option<Deciding>) {
+    /// The first of the steps of trust that knows an answer.
+    fn cause(&self, case: &Case<'_>) -> Verdict {
         if let Some(Action::Delivered | Action::Relayed | Action::Expanded) = case.action {
             return (Cause::Delivered, Confidence::High, None);
         }
-        let in_reply = self.reply.enhanced.and_then(codes::enhanced);
-        let in_report = case.status.and_then(codes::enhanced);
-        let alone = in_report.filter(|_| self.reply.code.is_none());
-        let least = match in_reply.or(alone) {
+        let numbers = Numbers {
+            reply: self.reply.enhanced.and_then(codes::enhanced),
+            report: case.status.and_then(codes::enhanced),
+        };
+        let generic = self.generic(case);
+        self.telling(case, &numbers)
+            .or_else(|| self.by_enhanced(&numbers, generic.is_some()))
+            .or(generic)
+            .or_else(|| self.out_of_time(case))
+            .or_else(|| numbers.any())
+            .or_else(|| self.by_code(case))
+            .or_else(|| self.by_stage(case))
+            .unwrap_or_else(|| self.by_outcome(case))
+    }
+
+    /// What a rule says, and the words that it read.
+    fn by_rule(&self, case: &Case<'_>, &(text, rule): &(usize, &'static Rule)) -> Verdict {
+        let deciding = Deciding {
+            text,
+            rule: rule.id,
+        };
+        (rule.cause, self.confidence(case, rule), Some(deciding))
+    }
+
+    /// Words that say more than any number; beside a number that nobody writes by accident only
+    /// those that are not said of anything.
+    fn telling(&self, case: &Case<'_>, numbers: &Numbers) -> Option<Verdict> {
+        let alone = numbers.report.filter(|_| self.reply.code.is_none());
+        let least = match numbers.reply.or(alone) {
             Some((_, Trust::Sure)) => TELLING,
             _ => SPECIFIC,
         };
-        if let Some(&(text, rule)) = self.read.iter().find(|(_, r)| r.weight >= least) {
-            let deciding = Deciding {
-                text,
-                rule: rule.id,
-            };
-            return (rule.cause, self.confidence(case, rule), Some(deciding));
-        }
-        let generic = self
-            .read
-            .iter()
-            .filter(|(_, r)| r.weight >= rules::GENERIC)
-            .max_by_key(|(i, r)| (r.weight, usize::MAX - i));
-        let generic = generic.map(|&(text, rule)| {
-            let deciding = Deciding {
-                text,
-                rule: rule.id,
-            };
-            (rule.cause, self.confidence(case, rule), Some(deciding))
-        });
+        let found = self.read.iter().find(|(_, r)| r.weight >= least);
+        found.map(|found| self.by_rule(case, found))
+    }
+
+    /// Words that servers use for anything.
+    fn generic(&self, case: &Case<'_>) -> Option<Verdict> {
+        let vague = self.read.iter().filter(|(_, r)| r.weight >= rules::GENERIC);
+        let found = vague.max_by_key(|(i, r)| (r.weight, usize::MAX - i));
+        found.map(|found| self.by_rule(case, found))
+    }
+
+    /// Numbers that are mostly used as they are meant.
+    fn by_enhanced(&self, numbers: &Numbers, has_words: bool) -> Option<Verdict> {
         // 530 and 535 are for a login, whatever 5.7.0 and vague words stand behind them.
         if let (Some(530 | 534 | 535 | 538), Some((_, Trust::Weak)) | None) =
-            (self.reply.code, in_reply)
+            (self.reply.code, numbers.reply)
         {
-            return (Cause::LoginRequired, Confidence::Low, None);
-        }
-        if let Some((cause, trust)) = in_reply.filter(|(_, t)| *t >= Trust::Likely) {
-            return (cause, sure(trust), None);
+            return Some((Cause::LoginRequired, Confidence::Low, None));
         }
         // Sendmail and its kin invent 5.1.1 for a bare 550: where a reply speaks, though without
         // a code of its own, even vague words say more than the report's number.
-        let own = self.reply.code.is_none() || generic.is_none();
-        if let Some((cause, trust)) = in_report.filter(|(_, t)| own && *t >= Trust::Likely) {
-            return (cause, sure(trust), None);
-        }
-        if let Some(found) = generic {
-            return found;
-        }
-        let timed_out = case.expired
-            || [self.reply.enhanced, case.status]
-                .into_iter()
-                .flatten()
-                .any(codes::expired);
-        // The reply itself says that time is over: its class tells nothing more.
-        if self.reply.enhanced.is_some_and(codes::expired) {
-            let waits = case.action == Some(Action::Delayed) && !case.expired;
-            let cause = if waits {
-                Cause::DeliveryDelayed
-            } else {
-                Cause::DeliveryExpired
-            };
-            return (cause, Confidence::Medium, None);
-        }
-        if let Some((cause, _)) = in_reply.or(in_report) {
-            return (cause, Confidence::Low, None);
-        }
-        let late = self.read.first().map(|&(text, rule)| {
-            (
-                rule.cause,
-                self.confidence(case, rule),
-                Some(Deciding {
-                    text,
-                    rule: rule.id,
-                }),
-            )
-        });
-        if let Some(cause) = self
-            .reply
-            .code
-            .and_then(|c| codes::reply(c, self.command, self.words))
-        {
-            // Words that only tell of time say more than a number that is used for anything.
-            let vague = matches!(cause, Cause::PolicyRejected | Cause::ServerTemporaryFailure);
-            return match late {
-                Some(late) if vague => late,
-                _ => (cause, Confidence::Low, None),
-            };
-        }
+        let own = self.reply.code.is_none() || !has_words;
+        let likely = |found: &(Cause, Trust)| found.1 >= Trust::Likely;
+        let report = numbers.report.filter(|found| own && likely(found));
+        let (cause, trust) = numbers.reply.filter(likely).or(report)?;
+        Some((cause, sure(trust), None))
+    }
+
+    /// The reply itself says that time is over: its class tells nothing more.
+    fn out_of_time(&self, case: &Case<'_>) -> Option<Verdict> {
+        self.reply.enhanced.filter(|code| codes::expired(*code))?;
+        let waits = case.action == Some(Action::Delayed) && !case.expired;
+        let cause = match waits {
+            true => Cause::DeliveryDelayed,
+            false => Cause::DeliveryExpired,
+        };
+        Some((cause, Confidence::Medium, None))
+    }
+
+    /// Words that only tell of time.
+    fn late(&self, case: &Case<'_>) -> Option<Verdict> {
+        self.read.first().map(|found| self.by_rule(case, found))
+    }
+
+    /// The reply code; words that only tell of time say more than a number used for anything.
+    fn by_code(&self, case: &Case<'_>) -> Option<Verdict> {
+        let cause = codes::reply(self.reply.code?, self.command, self.words)?;
+        let vague = matches!(cause, Cause::PolicyRejected | Cause::ServerTemporaryFailure);
+        let late = self.late(case).filter(|_| vague);
+        Some(late.unwrap_or((cause, Confidence::Low, None)))
+    }
+
+    /// Where the dialogue ended.
+    fn by_stage(&self, case: &Case<'_>) -> Option<Verdict> {
         if self.unanswered(case) {
-            return (Cause::ConnectionFailed, Confidence::Medium, None);
+            return Some((Cause::ConnectionFailed, Confidence::Medium, None));
         }
-        if let Some(cause) = self.command.and_then(codes::stage) {
-            return (cause, Confidence::Low, None);
-        }
-        match case.action {
-            Some(Action::Delayed) if !case.expired => {
-                let deciding = late.and_then(|l| l.2);
-                (Cause::DeliveryDelayed, Confidence::Medium, deciding)
-            }
-            _ if timed_out => (
-                Cause::DeliveryExpired,
-                Confidence::Medium,
-                late.and_then(|l| l.2),
-            ),
-            _ if case.hops >= MANY_HOPS => (Cause::MailLoop, Confidence::Medium, None),
-            _ => late.unwrap_or((Cause::Unknown, Confidence::Low, None)),
-        }
+        let cause = self.command.and_then(codes::stage)?;
+        Some((cause, Confidence::Low, None))
+    }
+
+    /// Nothing but what became of the message.
+    fn by_outcome(&self, case: &Case<'_>) -> Verdict {
+        let late = self.late(case);
+        let deciding = late.and_then(|(.., deciding)| deciding);
+        let mut numbers = self.reply.enhanced.into_iter().chain(case.status);
+        let timed_out = case.expired || numbers.any(codes::expired);
+        let cause = match case.action {
+            Some(Action::Delayed) if !case.expired => Cause::DeliveryDelayed,
+            _ if timed_out => Cause::DeliveryExpired,
+            _ if case.hops >= MANY_HOPS => return (Cause::MailLoop, Confidence::Medium, None),
+            _ => return late.unwrap_or((Cause::Unknown, Confidence::Low, None)),
+        };
+        (cause, Confidence::Medium, deciding)
     }
 
     /// Exim names the host of its last attempt and quotes what that host said: a host without
@@ -252,9 +275,10 @@ impl<'a> Facts<'a> {
             .get(decided_by?.text)
             .filter(|_| matches!(cause, Cause::Dnsbl | Cause::ServerError))?;
         let said = Place::of(text).said();
-        let mut found = listing::read(said, &fold(said));
+        let speaker = case.remote_host.or_else(|| self.reply.host());
+        let mut found = listing::read(said, &fold(said), speaker);
         if found.zone.is_none() && found.list.is_none() && said.len() < text.len() {
-            let whole = listing::read(text, &fold(text));
+            let whole = listing::read(text, &fold(text), speaker);
             // Before its words stands who spoke: the receiver's own name and address are not listed.
             if whole.list.is_some() || whole.mistaken.is_some() {
                 found = Listing {
@@ -288,6 +312,11 @@ impl<'a> Facts<'a> {
     }
 
     /// Final or not: the action, the class of the enhanced code, of the reply, then the habit.
+    ///
+    /// "550 4.2.1" contradicts itself (RFC 3463 §2 wants one class). The sending server goes by the
+    /// 550 and gives up; but then its report says `Action: failed`, and that counts first. Of the
+    /// reply alone the enhanced code is asked: it was chosen by somebody for this very case, while
+    /// old programs send 550 for everything.
     fn permanent(&self, case: &Case<'_>, cause: Cause) -> Option<bool> {
         if cause == Cause::Delivered {
             return None;
@@ -329,52 +358,6 @@ fn rule_of(text: &str, place: &Place<'_>, setting: &Setting<'_>) -> Option<&'sta
         return inner;
     }
     rules::first(&fold(text), setting).or(inner)
-}
-
-/// qmail takes its leave from every server that refused: "Giving up on 192.0.2.1." is no reason.
-fn without_farewell(text: &str) -> &str {
-    let end = text.trim_end();
-    let words = end.rsplit_once(' ').map_or(end, |(words, _)| words);
-    words
-        .strip_suffix("Giving up on")
-        .filter(|rest| !rest.is_empty())
-        .unwrap_or(text)
-}
-
-/// Words of reporting servers after which the other server speaks (Postfix, IronPort).
-/// Each with its rarest byte.
-const FRAMES: [(&str, usize); 2] = [(" said: ", 5), (" - Unknown address error ", 3)];
-
-/// Words of Postfix after which it says what came of its own question for the recipient.
-/// Each with its rarest byte.
-const PROBES: [(&str, usize); 2] = [
-    ("Recipient address rejected: unverified address: ", 20),
-    ("Recipient address rejected: undeliverable address: ", 20),
-];
-
-/// What stands behind the frame, whose byte `rare` is looked for.
-fn behind<'a>(text: &'a str, frame: &str, rare: usize) -> Option<&'a str> {
-    let sign = *frame.as_bytes().get(rare)?;
-    memchr::memchr_iter(sign, text.as_bytes())
-        .filter_map(|at| text.get(at.checked_sub(rare)?..))
-        .find_map(|rest| rest.strip_prefix(frame))
-}
-
-/// The words of the reply in a text, without the frame around them.
-fn said<'a>(text: &'a str, place: &Place<'a>) -> &'a str {
-    let said = match place.code {
-        Some(_) => place.said(),
-        None => FRAMES
-            .iter()
-            .find_map(|(frame, rare)| behind(text, frame, *rare))
-            .unwrap_or(text),
-    };
-    let end = memchr::memmem::rfind(said.as_bytes(), b" (in reply to ").unwrap_or(said.len());
-    let said = said.get(..end).unwrap_or(said);
-    PROBES
-        .iter()
-        .find_map(|(frame, rare)| behind(said, frame, *rare))
-        .unwrap_or(said)
 }
 
 /// True when the recipient's domain and the reporting server's name belong together.

@@ -1,6 +1,6 @@
 //! Which DNS list a refusal names, and whose address or domain is on it.
 //!
-//! The names are in `data/dnsbl.toml` and `data/list-names.toml`, made into tables by
+//! The names and the sentences are in `data/dnsbl.toml` and `data/list-names.toml`, made into tables by
 //! `src/core/build/lists.rs`. A zone in the text counts most, then a link to a list's pages, then a name
 //! in words; a zone that nobody knows is taken by the form of the sentence.
 
@@ -11,6 +11,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use super::fold::{Folded, Kind, Span};
 use crate::bounce::explanation::{Listing, Mistake};
+use crate::suffix::is_under;
 
 include!(concat!(env!("OUT_DIR"), "/lists.rs"));
 
@@ -31,17 +32,15 @@ struct Name {
     site: &'static str,
 }
 
-/// Sentences in which a host name is the zone of a list: `\x04` is a host name in folded text.
-const CLAIM: &str = r"(?:blocked using|listed (?:at|in|by|on|with|via|as)|black ?list(?:ed|s)?(?: at| in| by| on)?|block ?list(?:ed)?(?: at| in| by| on)?|blackhole site|black ?hole list|(?:rbl|dnsbl|rhsbl|dnsrbl|uribl|surbl)s?:?|found (?:in|on|at)|(?:blocked|rejected|refused|denied) (?:by|using|via|due to)|according to|using) (?:\S+ ){0,3}?(\x04)";
-
-/// Reads the listing out of a refusal; `text` is what was folded.
-pub(super) fn read(text: &str, folded: &Folded) -> Listing {
+/// Reads the listing out of a refusal; `text` is what was folded, `speaker` the server that
+/// refused: it is no list, whatever the words around its name.
+pub(super) fn read(text: &str, folded: &Folded, speaker: Option<&str>) -> Listing {
     let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
     let of = |kind| folded.spans().iter().filter(move |span| span.kind == kind);
     let link = of(Kind::Link)
         .map(piece)
         .find_map(|link| Some((link, by_site(host(link))?)));
-    let claimed = claimed(folded);
+    let claimed = claimed(text, folded, speaker);
     // "Blacklisted URL (shop.example), see http://lookup.uribl.com": beside the page of a known
     // list, a name that no list has is what is listed.
     let stranger = claimed.filter(|(_, sure)| *sure || link.is_none());
@@ -56,13 +55,7 @@ pub(super) fn read(text: &str, folded: &Folded) -> Listing {
         Some(zone) => by_zone(zone),
         None => link.map(|(_, list)| list).or_else(named),
     };
-    let names_list = |word: &str| {
-        word.ends_with("bl") || word.starts_with("blacklist") || word.starts_with("blocklist")
-    };
-    let telling = |link: &&str| {
-        let mut words = link.split(|c: char| !c.is_ascii_alphanumeric());
-        link_ip(link).is_some() || words.any(names_list)
-    };
+    let telling = |link: &&str| link_ip(link).is_some() || names_list(link);
     let url = link.map(|(link, _)| link).or_else(|| {
         let mut links = of(Kind::Link).map(piece);
         links.clone().find(telling).or_else(|| links.next())
@@ -100,22 +93,38 @@ pub(super) fn read(text: &str, folded: &Folded) -> Listing {
     }
 }
 
-/// The host name that stands where a sentence names the zone, and whether that form of sentence
-/// names nothing else there.
-fn claimed(folded: &Folded) -> Option<(&Span, bool)> {
-    static REGEX: OnceLock<Option<Regex>> = OnceLock::new();
-    let regex = REGEX.get_or_init(|| RegexBuilder::new(CLAIM).unicode(false).build().ok());
-    let found = regex.as_ref()?.captures(folded.words())?;
-    let sure = ["blocked using", "listed ", "rbl", "dnsbl", "using"]
-        .iter()
-        .any(|form| {
-            found
-                .get(0)
-                .is_some_and(|m| m.as_bytes().starts_with(form.as_bytes()))
-        });
-    let at = found.get(1)?.start();
-    let span = folded.spans().iter().find(|span| span.at == at)?;
-    Some((span, sure))
+/// The first host name that stands where a sentence names the zone, and whether that form of
+/// sentence names nothing else there.
+fn claimed<'f>(text: &str, folded: &'f Folded, speaker: Option<&str>) -> Option<(&'f Span, bool)> {
+    static FORMS: [OnceLock<Option<Regex>>; 2] = [const { OnceLock::new() }; 2];
+    let forms = FORMS.iter().zip([(SURE, true), (LIKELY, false)]);
+    let mut claims = forms.flat_map(|(regex, (form, sure))| {
+        let compile = || RegexBuilder::new(form).unicode(false).build().ok();
+        let regex = regex.get_or_init(compile).as_ref();
+        let found = regex.map(|regex| regex.captures_iter(folded.words()).take(MOST_CLAIMS));
+        found.into_iter().flatten().filter_map(move |found| {
+            let at = found.get(1)?.start();
+            let span = folded.spans().iter().find(|span| span.at == at)?;
+            Some((span, sure))
+        })
+    });
+    claims.find(|(span, sure)| {
+        let name = text.get(span.start..span.end).unwrap_or_default();
+        let speaks = speaker.is_some_and(|speaker| speaker.eq_ignore_ascii_case(name));
+        by_zone(name).is_some() || !speaks && (*sure || names_list(name))
+    })
+}
+
+/// Sentences of one form in a refusal that are looked at.
+const MOST_CLAIMS: usize = 8;
+
+/// Whether a name or a link calls itself a list: `rbl.example.net`, `/blocklist/`.
+fn names_list(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| {
+        let word = word.to_ascii_lowercase();
+        word.ends_with("bl") || word.starts_with("blacklist") || word.starts_with("blocklist")
+    })
 }
 
 fn by_zone(host: &str) -> Option<&'static List> {
@@ -134,17 +143,6 @@ fn by_site(host: &str) -> Option<&'static List> {
 fn by_name(words: &[u8]) -> Option<&'static List> {
     let found = |name: &&Name| memchr::memmem::find(words, name.name.as_bytes()).is_some();
     LISTS.get(usize::from(NAMES.iter().find(found)?.list))
-}
-
-/// True when the host is the domain or a name below it.
-fn is_under(host: &str, domain: &str) -> bool {
-    let (host, domain) = (host.as_bytes(), domain.as_bytes());
-    let Some(front) = host.len().checked_sub(domain.len()) else {
-        return false;
-    };
-    host.get(front..)
-        .is_some_and(|tail| tail.eq_ignore_ascii_case(domain))
-        && (front == 0 || host.get(front - 1) == Some(&b'.'))
 }
 
 /// The host of a link.
@@ -194,15 +192,6 @@ fn domain(text: &str, folded: &Folded, zone: Option<&str>) -> Option<String> {
 
 /// A receiver that takes a refused query or a dead list for a listing has to mend its own setup.
 fn mistake(text: &str, list: Option<&List>) -> Option<Mistake> {
-    const REFUSED: [&str; 7] = [
-        "127.255.255.",
-        "open resolver",
-        "query refused",
-        "refused.shtml",
-        "spamhaus.org/returnc",
-        "public resolver",
-        "query rate limit",
-    ];
     let text = text.to_ascii_lowercase();
     if REFUSED
         .iter()
@@ -219,7 +208,20 @@ mod tests {
     use super::*;
 
     fn listing(text: &str) -> Listing {
-        read(text, &fold(text))
+        read(text, &fold(text), None)
+    }
+
+    #[test]
+    fn a_zone_is_a_list_and_never_a_server_that_refuses() {
+        for (text, zone) in EXAMPLES {
+            let found = listing(text).zone.unwrap_or_default();
+            assert_eq!(found, *zone, "{text}");
+        }
+        // Even where nothing but a zone stands: this one says its own name.
+        let text = "554 5.7.1 192.0.2.1 is listed by mx.example.com";
+        let read = |speaker| read(text, &fold(text), speaker).zone;
+        assert_eq!(read(Some("MX.example.com")), None);
+        assert_eq!(read(None).as_deref(), Some("mx.example.com"));
     }
 
     #[test]

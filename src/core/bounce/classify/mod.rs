@@ -7,10 +7,12 @@
 
 mod codes;
 mod fold;
+mod frame;
 mod judge;
 mod listing;
 mod rules;
 
+pub(super) use codes::step;
 pub use judge::judge;
 
 use crate::bounce::cause::Cause;

@@ -16,6 +16,7 @@ use regex_automata::{Anchored, Input};
 use super::fold::Folded;
 use crate::bounce::cause::Cause;
 use crate::bounce::explanation::{Command, Confidence};
+use crate::suffix::is_under;
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
@@ -345,13 +346,7 @@ impl Rule {
         let host = || {
             setting.host.is_some_and(|host| {
                 let host = host.trim_end_matches('.');
-                self.hosts.iter().any(|end| {
-                    host.len() >= end.len()
-                        && host
-                            .as_bytes()
-                            .get(host.len() - end.len()..)
-                            .is_some_and(|tail| tail.eq_ignore_ascii_case(end.as_bytes()))
-                })
+                self.hosts.iter().any(|domain| is_under(host, domain))
             })
         };
         let reply = || {

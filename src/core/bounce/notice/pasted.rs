@@ -112,9 +112,8 @@ fn begins_log(line: &Line<'_>) -> bool {
 /// A line of a log that tells of a failure or a delay.
 fn logged(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
     let words = Words::new(part(text, from, to), from, Voice::Local);
-    let unfolded = reply::unfolded(&words.text);
-    let line = unfolded.as_deref().unwrap_or(&words.text);
-    let found = reply::logged(line);
+    let opened = reply::Opened::of(&words.text);
+    let found = opened.logged();
     // Sendmail: what became of it stands in `dsn=5.2.2` alone.
     let action = found.action.or(
         match (found.recipient, found.status.map(|code| code.class)) {
@@ -127,7 +126,7 @@ fn logged(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
         return None;
     }
     // Of a recipient, or of a delivery that its log numbers.
-    if found.recipient.is_none() && unfolded.is_none() {
+    if found.recipient.is_none() && !opened.is_numbered() {
         return None;
     }
     let said = reply::find(found.words);

@@ -4,98 +4,6 @@ use std::net::IpAddr;
 
 use crate::bounce::explanation::Command;
 
-/// Words before a number that make it a reply code.
-const SAYING: &[&str] = &[
-    "said",
-    "code",
-    "error",
-    "status",
-    "state",
-    "reply",
-    "replied",
-    "response",
-    "responded",
-    "with",
-    "returned",
-    "answered",
-    "answer",
-    "was",
-    "reports",
-    "reason",
-    "message",
-    "diagnostic",
-    "smtp",
-    "rejected",
-    "failed",
-    "failure",
-    "by",
-    "bounced",
-    "got",
-    "received",
-    "server",
-    "is",
-    "deferred",
-];
-/// Words before a number that make it something else.
-const COUNTING: &[&str] = &[
-    "port", "line", "after", "in", "within", "for", "over", "id", "than", "limit", "size", "of",
-    "max", "maximum", "to", "at", "about", "every", "exit", "uid", "gid", "pid", "last", "room",
-    "tel", "phone", "ext", "page", "no.", "nr.", "level", "number", "exceeds", "took",
-];
-/// What is counted, behind a number.
-const UNITS: &[&str] = &[
-    "kb",
-    "mb",
-    "gb",
-    "kib",
-    "mib",
-    "k",
-    "bytes",
-    "byte",
-    "octets",
-    "seconds",
-    "second",
-    "secs",
-    "sec",
-    "s",
-    "minutes",
-    "minute",
-    "min",
-    "hours",
-    "hour",
-    "h",
-    "days",
-    "day",
-    "ms",
-    "times",
-    "messages",
-    "message",
-    "recipients",
-    "emails",
-    "mails",
-    "connections",
-    "users",
-    "lines",
-    "characters",
-    "chars",
-    "hops",
-    "attempts",
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "may",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "oct",
-    "nov",
-    "dec",
-    "per",
-    "%",
-];
-
 /// How well the text before a number fits a reply; `None` when the number is part of a word.
 pub(super) fn front(before: &[u8]) -> Option<i32> {
     let trimmed = before.trim_ascii_end();
@@ -229,27 +137,13 @@ pub(super) fn command(text: &str, before: &str) -> Option<Command> {
     MARKS_MEAN.get(id).map(|(command, _)| *command)
 }
 
-/// Words right before the name of the speaking server.
-const HOST_MARKS: &[&str] = &[
-    "host ",
-    "connect to ",
-    "lost connection with ",
-    "conversation with ",
-    "remote server ",
-    "remote-mta: dns; ",
-    "while talking to ",
-    "relay=",
-    "connected to ",
-    "by ",
-];
-
 /// The server that speaks, as far as the text before the reply names it.
 pub(super) fn speaker(before: &str) -> (Option<&str>, Option<IpAddr>) {
     if before.len() < FRAME {
         return (None, None);
     }
     let lower = before.to_ascii_lowercase();
-    for mark in HOST_MARKS {
+    for mark in SPEAKER {
         if let Some(at) = lower.rfind(mark) {
             let rest = before.get(at + mark.len()..).unwrap_or_default();
             let (host, rest) = name(rest);
@@ -263,6 +157,22 @@ pub(super) fn speaker(before: &str) -> (Option<&str>, Option<IpAddr>) {
     // qmail names the address only: "192.0.2.1 does not like recipient."
     let first = before.split_whitespace().next().unwrap_or_default();
     (None, first.trim_matches(['[', ']', ':', ',']).parse().ok())
+}
+
+/// Whether a 250 is the answer to EHLO: behind the code stands the server's name (RFC 5321
+/// §4.1.1.1) or something that it offers.
+pub(crate) fn is_ehlo(reply: &str) -> bool {
+    let words = reply.get(4..).unwrap_or_default();
+    let first = words.split_whitespace().next().unwrap_or_default();
+    let named = || {
+        let parts = first.split('.').filter(|part| !part.is_empty());
+        parts.clone().count() > 1
+            && first.chars().any(|c| c.is_ascii_alphabetic())
+            && first
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
+    };
+    EHLO.iter().any(|word| first.eq_ignore_ascii_case(word)) || named()
 }
 
 fn name(text: &str) -> (Option<&str>, &str) {

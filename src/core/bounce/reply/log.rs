@@ -1,11 +1,12 @@
 //! What a line of a mail log states around its words: Postfix (`to=<…>, relay=…, dsn=5.1.1,
-//! status=bounced (…)`), Sendmail (`stat=…`), OpenSMTPD (`result=…`), Exim (`** user@x R=…`), and
-//! logs in JSON.
+//! status=bounced (…)`), Sendmail (`stat=…`), OpenSMTPD (`result=…`), Exim (`** user@x R=…`).
 
 use std::net::IpAddr;
 
 use crate::bounce::explanation::Action;
 use crate::message::status::EnhancedCode;
+
+include!(concat!(env!("OUT_DIR"), "/log_words.rs"));
 
 /// The facts of one line. All of them may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,26 +32,16 @@ pub fn logged(line: &str) -> Logged<'_> {
     if let Some(logged) = super::table::read(line) {
         return logged;
     }
-    let status = ["dsn=", "\"dsn\":", "\"status\":", "dsn: "]
+    let status = ["dsn=", "dsn: "]
         .iter()
         .find_map(|key| EnhancedCode::parse(value(line, key)?));
-    let outcome = [
-        "status=",
-        "stat=",
-        "result=",
-        "\"status\":",
-        "\"action\":",
-        "\"event\":",
-    ]
-    .iter()
-    .find_map(|key| outcome(value(line, key)?))
-    .or_else(|| exim_action(line).map(|action| (action, false)))
-    .or_else(|| told(line).map(|action| (action, false)));
-    let (host, ip) = relay(line).unwrap_or_default();
-    let recipient = ["to=", "\"to\":", "\"recipient\":", "\"rcpt\":", "rcpt="]
+    let outcome = ["status=", "stat=", "result="]
         .iter()
-        .find_map(|key| value(line, key).filter(|v| v.contains('@')))
-        .or_else(|| exim_recipient(line));
+        .find_map(|key| outcome(value(line, key)?))
+        .or_else(|| exim_action(line).map(|action| (action, false)))
+        .or_else(|| told(line).map(|action| (action, false)));
+    let (host, ip) = relay(line).unwrap_or_default();
+    let recipient = super::named::keyed(line).or_else(|| exim_recipient(line));
     Logged {
         recipient,
         host,
@@ -85,18 +76,21 @@ fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
 }
 
 /// What a word says became of the message, and whether its time was over.
-fn outcome(word: &str) -> Option<(Action, bool)> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "sent" | "delivered" | "delivery" | "ok" => (Action::Delivered, false),
-        "bounced" | "bounce" | "failed" | "rejected" | "undeliverable" | "permfail" => {
-            (Action::Failed, false)
-        }
-        "expired" => (Action::Failed, true),
-        "deferred" | "deferred:" | "delayed" | "undelivered" | "tempfail" | "queued" => {
-            (Action::Delayed, false)
-        }
-        _ => return None,
-    })
+pub(super) fn outcome(word: &str) -> Option<(Action, bool)> {
+    // The events of services have their kind in front: `activity.hard_bounced`.
+    let word = super::json::plain(word.rsplit('.').next().unwrap_or(word));
+    let is = |words: &[&str]| words.contains(&word.as_str());
+    if is(DELIVERED) {
+        Some((Action::Delivered, false))
+    } else if is(FAILED) {
+        Some((Action::Failed, false))
+    } else if is(DELAYED) {
+        Some((Action::Delayed, false))
+    } else if is(EXPIRED) {
+        Some((Action::Failed, true))
+    } else {
+        None
+    }
 }
 
 /// Sendmail's last word: `stat=Cannot send message for 5 days`.
@@ -194,27 +188,36 @@ fn relay(line: &str) -> Option<(Option<&str>, Option<IpAddr>)> {
         .iter()
         .find_map(|key| Some(line.find(key)? + key.len()))?;
     let rest = line.get(key..)?;
-    let rest = rest.strip_prefix('"').unwrap_or(rest);
-    let end = rest.find(['[', ',', ' ', '"', ';']).unwrap_or(rest.len());
-    let host = rest.get(..end)?.trim_end_matches('.');
-    let behind = rest.get(end..)?.trim_start();
-    // OpenSMTPD puts the address first.
-    if let Ok(ip) = host.parse() {
-        let name = behind.strip_prefix('(').and_then(|b| b.split_once(')'));
-        return Some((name.map(|(name, _)| name), Some(ip)));
-    }
-    let ip = behind
-        .strip_prefix('[')
-        .and_then(|inside| inside.split_once(']'))
-        .map(|(ip, _)| ip)
-        .or_else(|| value(line, "ip=").filter(|_| behind.starts_with("ip=")))
-        .and_then(|ip| ip.trim_start_matches("IPv6:").parse().ok());
-    let host = (host.contains('.')).then_some(host);
+    let (host, ip) = peer(rest.strip_prefix('"').unwrap_or(rest));
+    let ip = ip.or_else(|| {
+        let behind = rest.split_once(' ').map(|(_, behind)| behind)?;
+        let ip = value(line, "ip=").filter(|_| behind.starts_with("ip="));
+        ip?.parse().ok()
+    });
     (host.is_some() || ip.is_some()).then_some((host, ip))
 }
 
+/// A server's name and address: `mx.example.com[192.0.2.1]:25`, `mx.example.com. [192.0.2.1]`,
+/// `192.0.2.1 (mx.example.com)`, `mx.example.com (192.0.2.1)`.
+pub(super) fn peer(text: &str) -> (Option<&str>, Option<IpAddr>) {
+    let name = |text: &str| text.contains('.') && !text.contains(['@', ':', '/']);
+    let end = text
+        .find(['[', ',', ' ', '"', ';', '('])
+        .unwrap_or(text.len());
+    let (first, behind) = text.split_at_checked(end).unwrap_or((text, ""));
+    let first = first.trim_end_matches('.');
+    let behind = behind.trim_start().strip_prefix(['[', '(']);
+    let inside = behind.and_then(|rest| rest.get(..rest.find([']', ')'])?));
+    // OpenSMTPD puts the address first.
+    if let Ok(ip) = first.parse() {
+        return (inside.filter(|inside| name(inside)), Some(ip));
+    }
+    let ip = inside.and_then(|ip| ip.trim_start_matches("IPv6:").parse().ok());
+    (Some(first).filter(|first| name(first)), ip)
+}
+
 /// The part of a line that says why: in the parentheses after `status=`, behind `stat=`, behind
-/// Exim's router and transport, the value of a key of JSON, or the whole line.
+/// Exim's router and transport, or the whole line.
 fn words(line: &str) -> &str {
     if let Some((_, rest)) = line.split_once("status=")
         && let Some((_, inside)) = rest.split_once('(')
@@ -223,30 +226,6 @@ fn words(line: &str) -> &str {
     }
     if let Some((_, rest)) = line.split_once("stat=") {
         return rest.trim_matches('"');
-    }
-    let keys = [
-        "\"response\":",
-        "\"reply\":",
-        "\"diagnostic\":",
-        "\"message\":",
-        "\"reason\":",
-        "\"error\":",
-        "\"smtp_response\":",
-        "\"content\":",
-        "\"diagnosticCode\":",
-        "\"diag\":",
-    ];
-    for key in keys {
-        if line.starts_with('{')
-            && let Some((_, rest)) = line.split_once(key)
-        {
-            let rest = rest.trim_start().trim_start_matches('"');
-            let end = rest
-                .find("\",")
-                .or_else(|| rest.find("\"}"))
-                .unwrap_or(rest.len());
-            return rest.get(..end).unwrap_or(rest);
-        }
     }
     for mark in [" ** ", " == "] {
         if let Some(rest) = exim_rest(line, mark) {
@@ -302,11 +281,6 @@ mod tests {
                 "1abCDe-000Xyz-1A == bob@example.com R=dnslookup T=remote_smtp defer (111): Connection refused",
                 Some(Action::Delayed),
                 "Connection refused",
-            ),
-            (
-                "{\"to\":\"bob@example.com\",\"status\":\"5.7.1\",\"response\":\"550 5.7.1 no relay\"}",
-                None,
-                "550 5.7.1 no relay",
             ),
             (
                 "smtpd[1]: mta to=<bob@example.com> result=\"PermFail\" stat=\"550 no such user\"",

@@ -3,16 +3,10 @@
 
 use super::around::MOVED;
 
-/// Keys that the recipient stands behind wherever they are.
-const KEYS: [&str; 7] = [
-    "RCPT TO:",
-    "rcpt to:",
-    "RCPT To:",
-    "Rcpt To:",
-    " to=",
-    "\"to\":",
-    "recipient=",
-];
+include!(concat!(env!("OUT_DIR"), "/reply_keys.rs"));
+
+/// An address is no longer (RFC 5321 §4.5.3.1: 64 and 255 bytes around the sign).
+const LONGEST: usize = 320;
 
 /// What stands right in front of an address, brackets aside, when it is the recipient's.
 const TO: [&str; 8] = [
@@ -38,12 +32,8 @@ const MOST: usize = 8;
 /// The recipient: behind RCPT TO, behind `to=`, else the first address before the reply that is
 /// not said to be another's, else one in brackets in the reply.
 pub(super) fn recipient<'a>(text: &'a str, before: &'a str) -> Option<&'a str> {
-    for key in KEYS {
-        if let Some(at) = text.find(key)
-            && let Some((_, address)) = addresses(text.get(at + key.len()..)?).next()
-        {
-            return Some(address);
-        }
+    if let Some(address) = keyed(text) {
+        return Some(address);
     }
     let mut plain = None;
     for (start, address) in addresses(before) {
@@ -70,6 +60,30 @@ pub(super) fn recipient<'a>(text: &'a str, before: &'a str) -> Option<&'a str> {
         let (_, address) = addresses(inside).next()?;
         Some(address).filter(|a| a.len() == inside.len())
     })
+}
+
+/// The first address that is the value of a key for recipients: `to=<…>`, `RCPT TO:<…>`. What
+/// stands somewhere behind the key is not its value.
+pub(super) fn keyed(text: &str) -> Option<&str> {
+    let mut first: Option<(usize, &str)> = None;
+    KEYS.each(text.as_bytes(), |_, start, end| {
+        // `orig_to=` and `reply-to=` are other keys.
+        let inside = text.get(..start).is_none_or(|before| {
+            before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-'))
+        });
+        if inside || first.is_some_and(|(at, _)| at < start) {
+            return;
+        }
+        let value = text.get(end..).unwrap_or_default();
+        let value = value.trim_start_matches([' ', '<', '"', '\'']);
+        let value = value
+            .get(..value.floor_char_boundary(LONGEST))
+            .unwrap_or(value);
+        if let Some((0, address)) = addresses(value).next() {
+            first = Some((start, address));
+        }
+    });
+    first.map(|(_, address)| address)
 }
 
 /// True when `text` ends with `word` (lower case), and a word with a letter in front is none.

@@ -66,6 +66,43 @@ fn replies_are_found_in_every_wrapping() {
 }
 
 #[test]
+fn words_tell_a_reply_code_from_a_count() {
+    for (text, code) in around::NUMBERS {
+        assert_eq!(find(text).code.unwrap_or(0), *code, "{text}");
+    }
+}
+
+#[test]
+fn the_recipient_is_the_value_of_its_key_and_not_what_stands_somewhere_behind() {
+    for (line, recipient) in [
+        (
+            "to=postmaster, orig_to=root, from=<a@b.example>: 550 no",
+            None,
+        ),
+        ("to=<bob>, ctladdr=<me@b.example>: 550 no", None),
+        (
+            "rcpt: bob@b.example, from: me@c.example: 550 no",
+            Some("bob@b.example"),
+        ),
+        (
+            "reply-to=x@c.example to=\"bob@b.example\": 550 no",
+            Some("bob@b.example"),
+        ),
+        (
+            "orig_to=<all@c.example>, to=<bob@b.example>: 550 no",
+            Some("bob@b.example"),
+        ),
+        ("RCPT TO:<> then FROM:<me@c.example>: 550 no", None),
+        (
+            "after rcpt to: <bob@b.example>: 550 no",
+            Some("bob@b.example"),
+        ),
+    ] {
+        assert_eq!(find(line).recipient, recipient, "{line}");
+    }
+}
+
+#[test]
 fn other_numbers_are_no_replies() {
     for text in [
         "connect to mx.example.com[192.0.2.550]:25: Connection refused",

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::posture::tags::Tags;
+use crate::suffix::is_under;
 
 use super::Fault;
 use super::canon::Manner;
@@ -82,15 +83,7 @@ impl Signed {
         let Some((_, host)) = self.identity.as_deref().and_then(|i| i.rsplit_once('@')) else {
             return Ok(());
         };
-        let below = |host: &str| {
-            let cut = host.len().checked_sub(self.domain.len());
-            cut.is_some_and(|cut| {
-                host.get(cut..)
-                    .is_some_and(|end| end.eq_ignore_ascii_case(&self.domain))
-                    && (cut == 0 || host.as_bytes().get(cut - 1) == Some(&b'.'))
-            })
-        };
-        if below(host) {
+        if is_under(host, &self.domain) {
             Ok(())
         } else {
             Err(Fault::Malformed(
