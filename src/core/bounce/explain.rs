@@ -7,15 +7,23 @@ use crate::bounce::explanation::{
     Action, Confidence, Evidence, Explanation, Form, Recipient, Report,
 };
 use crate::bounce::notice::{self, Notice, Quote, Statement, Voice};
-use crate::message::layer::{self, Layer, Wrap};
+use crate::message::layer::{self, Content, Layer, Wrap};
 
 /// How deep a notice may be buried. A person forwards a forward of a forward; nobody forwards
 /// twenty times, and each level costs a parse of what is left.
 const MAX_DEPTH: usize = 20;
 
-/// How many layers are looked at in one input before the search ends: bounds the work that a
-/// hostile digest of digests can ask for.
+/// How many layers are looked at in one input, beyond those that together are no larger than
+/// [`MAX_TIMES`] the input, before the search ends: bounds the work that a hostile digest of digests
+/// can ask for.
 const MAX_LAYERS: usize = 400;
+
+/// So many times the size of the input is looked at for nothing: the parts of a long digest are
+/// together as large as the digest, and so is what stands quoted or forwarded in each of them.
+const MAX_TIMES: usize = 8;
+
+/// What a layer costs at least, in bytes: to open it takes time, however little is in it.
+const LEAST_SIZE: usize = 200;
 
 /// How many notices of one input are told.
 const MAX_NOTICES: usize = 1000;
@@ -31,16 +39,60 @@ pub fn explain(input: &[u8]) -> Vec<Explanation> {
 /// The same for an input that is already opened.
 pub fn explain_layer(outermost: &Layer<'_>) -> Vec<Explanation> {
     let mut found = Vec::new();
-    let mut budget = MAX_LAYERS;
+    let mut budget = Budget {
+        bytes: size(outermost) * MAX_TIMES,
+        layers: MAX_LAYERS,
+        over: false,
+    };
     walk(outermost, 0, false, &mut budget, &mut found);
-    if found.is_empty() {
+    if found.is_empty() || budget.over {
+        let mut instead = notice::instead(outermost);
+        if budget.over {
+            instead.push_str(", of which not every part was looked at: there are too many");
+        }
         found.push(Explanation {
-            instead: Some(notice::instead(outermost)),
+            instead: Some(instead),
             original: notice::original_of_mail(outermost),
             ..Explanation::default()
         });
     }
     found
+}
+
+/// The work that is left.
+struct Budget {
+    bytes: usize,
+    layers: usize,
+    /// Something was not looked at.
+    over: bool,
+}
+
+impl Budget {
+    /// Pays for a layer.
+    fn spend(&mut self, layer: &Layer<'_>) {
+        match self.bytes.checked_sub(size(layer)) {
+            Some(left) => self.bytes = left,
+            None => self.layers = self.layers.saturating_sub(1),
+        }
+    }
+
+    /// True when there is nothing left; somebody wants to look at a layer.
+    const fn ends(&mut self) -> bool {
+        self.over |= self.layers == 0;
+        self.over
+    }
+}
+
+/// How much there is to look at in a layer, in bytes.
+fn size(layer: &Layer<'_>) -> usize {
+    let blocks = layer.blocks.iter().map(|block| match &block.content {
+        Content::Text(text) => text.len(),
+        Content::Bytes(bytes) => bytes.len(),
+        Content::Encoded(raw, _) => raw.len(),
+        Content::Opened(layer) => size(layer),
+    });
+    let head = layer.head.fields.iter().map(|field| field.body.len());
+    blocks.chain(head).sum::<usize>().max(LEAST_SIZE)
 }
 
 /// Looks for notices from `layer` down; the first on each way counts, so that the original
@@ -49,24 +101,24 @@ fn walk(
     layer: &Layer<'_>,
     depth: usize,
     talk: bool,
-    budget: &mut usize,
+    budget: &mut Budget,
     found: &mut Vec<Explanation>,
 ) {
-    if *budget == 0 || found.len() >= MAX_NOTICES {
+    if found.len() >= MAX_NOTICES || budget.ends() {
         return;
     }
     if let Some(notice) = notice::read(layer, talk) {
         let explanation = judge_notice(notice, &layer.wraps);
         // The same notice is often there twice: as text and as HTML, inline and attached.
         if found.iter().any(|other| is_same(other, &explanation)) {
-            *budget -= 1;
+            budget.spend(layer);
         } else {
             // Notices have a bound of their own: a digest of 500 holds 500.
             found.push(explanation);
         }
         return;
     }
-    *budget -= 1;
+    budget.spend(layer);
     if depth < MAX_DEPTH {
         let inner = layer.inner();
         if inner.is_empty() || notice::is_statistics(layer) {
@@ -208,6 +260,7 @@ fn without_failure(statement: Statement, cause: Cause) -> Recipient {
         address: statement.address,
         original_address: statement.original_address,
         action: statement.action,
+        feedback: statement.feedback,
         status: statement.status,
         status_from: statement
             .status
@@ -279,6 +332,41 @@ mod tests {
         }
         mail.push_str("--x--\r\n");
         assert_eq!(explain(mail.as_bytes()).len(), 500);
+    }
+
+    #[test]
+    fn two_thousand_ordinary_parts_hide_no_notice() {
+        let mut mail = String::from(
+            "From: a@example.org\r\nSubject: digest\r\nMIME-Version: 1.0\r\n\
+             Content-Type: multipart/digest; boundary=x\r\n\r\n",
+        );
+        for n in 0..1900 {
+            let _ = write!(
+                mail,
+                "--x\r\n\r\nFrom: b@example.net\r\nSubject: {n}\r\n\r\nAll is well.\r\n"
+            );
+        }
+        mail.push_str(
+            "--x\r\n\r\nFrom: MAILER-DAEMON@mail.example.org\r\n\
+             Subject: Undelivered Mail Returned to Sender\r\n\r\n<bob@example.net>: host \
+             mx.example.net[192.0.2.25] said:\r\n    552 5.2.2 Mailbox full (in reply to RCPT \
+             TO command)\r\n\r\n--x--\r\n",
+        );
+        let found = explain(mail.as_bytes());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].recipients.len(), 1, "{:?}", found[0].instead);
+    }
+
+    #[test]
+    fn parts_that_were_not_looked_at_are_told_of() {
+        let mut mail = String::from(
+            "From: a@example.org\nMIME-Version: 1.0\nContent-Type: multipart/digest; boundary=x\n\n",
+        );
+        mail.push_str(&"--x\n\nTo: a\n\n".repeat(1900));
+        mail.push_str("--x--\n");
+        let found = explain(mail.as_bytes());
+        let told = found[0].instead.as_deref().unwrap_or_default();
+        assert!(told.contains("not every part was looked at"), "{told}");
     }
 
     /// The only recipient: address, cause, status, remote server.

@@ -72,6 +72,56 @@ impl Report {
     }
 }
 
+/// What a feedback report is about: its Feedback-Type (RFC 5965 §7.3, RFC 6591 §3.1, RFC 6430).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feedback {
+    /// A recipient or provider takes the mail for spam.
+    Abuse,
+    /// For fraud or phishing.
+    Fraud,
+    /// A virus was found in it.
+    Virus,
+    /// It is no spam after all.
+    NotSpam,
+    /// The recipient wants no more of it.
+    OptOut,
+    /// The checks of the sender (SPF, DKIM, DMARC) failed.
+    AuthFailure,
+    /// Anything else.
+    Other,
+}
+
+impl Feedback {
+    /// The kinds, with the names that they have in reports.
+    const ALL: [(&'static str, Self); 8] = [
+        ("abuse", Self::Abuse),
+        ("fraud", Self::Fraud),
+        ("virus", Self::Virus),
+        ("not-spam", Self::NotSpam),
+        ("opt-out", Self::OptOut),
+        ("auth-failure", Self::AuthFailure),
+        ("other", Self::Other),
+        // The draft of RFC 5965 had it, and some still write it.
+        ("opt-out-list", Self::OptOut),
+    ];
+
+    /// The kind of this name, whatever its case; one that is not known is another one.
+    pub fn of(name: &str) -> Self {
+        let name = name.trim();
+        let named = |(known, _): &&(&str, Self)| name.eq_ignore_ascii_case(known);
+        Self::ALL
+            .iter()
+            .find(named)
+            .map_or(Self::Other, |(_, kind)| *kind)
+    }
+
+    /// The id used in JSON and in the report itself.
+    pub fn id(self) -> &'static str {
+        let own = Self::ALL.iter().find(|(_, kind)| *kind == self);
+        own.map_or("other", |(name, _)| name)
+    }
+}
+
 /// How a notice was found inside the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Form {
@@ -126,6 +176,8 @@ pub struct Recipient {
     pub action: Option<Action>,
     /// What is wrong.
     pub cause: Cause,
+    /// What a feedback report is about, when it says so.
+    pub feedback: Option<Feedback>,
     /// Whether the failure is final for this message; `None` when nothing tells.
     pub permanent: Option<bool>,
     /// The enhanced status code that fits best, see `status_from`.
@@ -161,6 +213,7 @@ impl Recipient {
             original_address: None,
             action: None,
             cause,
+            feedback: None,
             permanent: None,
             status: None,
             status_from: None,

@@ -62,6 +62,12 @@ struct Entry {
     private_address: Option<Variant>,
     relayed: Option<Variant>,
     expanded: Option<Variant>,
+    not_spam: Option<Variant>,
+    auth_failure: Option<Variant>,
+    virus: Option<Variant>,
+    fraud: Option<Variant>,
+    opt_out: Option<Variant>,
+    other: Option<Variant>,
 }
 
 #[derive(Deserialize, Default)]
@@ -159,6 +165,12 @@ fn cause(
         ("private-address", entry.private_address.as_ref()),
         ("relayed", entry.relayed.as_ref()),
         ("expanded", entry.expanded.as_ref()),
+        ("not-spam", entry.not_spam.as_ref()),
+        ("auth-failure", entry.auth_failure.as_ref()),
+        ("virus", entry.virus.as_ref()),
+        ("fraud", entry.fraud.as_ref()),
+        ("opt-out", entry.opt_out.as_ref()),
+        ("other", entry.other.as_ref()),
     ];
     let mut out = String::new();
     for (name, variant) in situations {

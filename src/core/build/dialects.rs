@@ -42,11 +42,15 @@ const SUBJECT_ROLES: [&str; 8] = [
     "digest",
 ];
 
+/// The roles of phrases in the mails of people who tell of a failure.
+const TOLD_ROLES: [&str; 2] = ["came_back", "own"];
+
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Phrases {
     body: BTreeMap<String, Vec<String>>,
     subject: BTreeMap<String, Vec<String>>,
+    told: BTreeMap<String, Vec<String>>,
     from: BTreeMap<String, Vec<String>>,
 }
 
@@ -152,6 +156,8 @@ pub(crate) fn tables() -> Result<String, String> {
     body.add(&phrases.body, &ROLES)?;
     subject.add(&phrases.subject, &SUBJECT_ROLES)?;
     from.add(&phrases.from, &["daemon"])?;
+    let mut told = Table::default();
+    told.add(&phrases.told, &TOLD_ROLES)?;
     let mut heads = Vec::new();
     for (i, dialect) in dialects.iter().enumerate() {
         for source in related(dialect, dialects.get(..i).unwrap_or_default())? {
@@ -165,7 +171,8 @@ pub(crate) fn tables() -> Result<String, String> {
         }
     }
     heads.sort();
-    let mut out = bits("", &ROLES) + &bits("S_", &SUBJECT_ROLES);
+    let mut out = bits("", &ROLES) + &bits("S_", &SUBJECT_ROLES) + &bits("TOLD_", &TOLD_ROLES);
+    out += &told.source("TOLD")?;
     out += &body.source("BODY")?;
     out += &subject.source("SUBJECT")?;
     out += &from.source("FROM")?;

@@ -94,7 +94,12 @@ pub fn recipient_told(out: &mut String, one: &Recipient, told: &Recipient, audie
         .maybe("original_address", one.original_address.as_deref())
         .id("action", one.action.map(Action::id))
         .id("class", Some(one.class().id()))
-        .id("cause", Some(one.cause.id()))
+        .id("cause", Some(one.cause.id()));
+    // Of no other report, so that the usual object stays as small as it is.
+    if let Some(kind) = one.feedback {
+        object.id("feedback", Some(kind.id()));
+    }
+    object
         .truth("permanent", one.permanent)
         .truth("expired", Some(one.expired));
     match one.status {

@@ -7,7 +7,7 @@ mod table;
 use std::borrow::Cow;
 
 use crate::bounce::cause::Cause;
-use crate::bounce::explanation::{Action, Mistake, Recipient};
+use crate::bounce::explanation::{Action, Feedback, Mistake, Recipient};
 use crate::scope::Scope;
 
 use fill::{Facts, domain};
@@ -156,10 +156,16 @@ enum Situation {
     PrivateAddress,
     Relayed,
     Expanded,
+    NotSpam,
+    AuthFailure,
+    Virus,
+    Fraud,
+    OptOut,
+    Other,
 }
 
 /// How many situations there are.
-const SITUATIONS: usize = 8;
+const SITUATIONS: usize = 14;
 
 impl Situation {
     fn of(recipient: &Recipient) -> Self {
@@ -171,6 +177,15 @@ impl Situation {
             Some(Mistake::QueryRefused) => return Self::QueryRefused,
             Some(Mistake::DeadList) => return Self::DeadList,
             None => {}
+        }
+        match recipient.feedback {
+            Some(Feedback::NotSpam) => return Self::NotSpam,
+            Some(Feedback::AuthFailure) => return Self::AuthFailure,
+            Some(Feedback::Virus) => return Self::Virus,
+            Some(Feedback::Fraud) => return Self::Fraud,
+            Some(Feedback::OptOut) => return Self::OptOut,
+            Some(Feedback::Other) => return Self::Other,
+            Some(Feedback::Abuse) | None => {}
         }
         match recipient.action {
             Some(Action::Relayed) => Self::Relayed,
@@ -238,7 +253,13 @@ mod tests {
 
     /// Each way in which the words can be asked for.
     fn everything(mut visit: impl FnMut(Cause, &str, bool)) {
-        let outcomes: [fn(&mut Recipient); 7] = [
+        let outcomes: [fn(&mut Recipient); 13] = [
+            |r| r.feedback = Some(Feedback::NotSpam),
+            |r| r.feedback = Some(Feedback::AuthFailure),
+            |r| r.feedback = Some(Feedback::Virus),
+            |r| r.feedback = Some(Feedback::Fraud),
+            |r| r.feedback = Some(Feedback::OptOut),
+            |r| r.feedback = Some(Feedback::Other),
             |_| {},
             |r| r.permanent = Some(false),
             |r| r.expired = true,
@@ -380,6 +401,30 @@ mod tests {
                 "{}",
                 advice.meaning
             );
+        }
+    }
+
+    #[test]
+    fn feedback_that_is_no_complaint_is_told_as_what_it_is() {
+        let told = |kind| {
+            let mut recipient = known(Cause::AbuseReport);
+            recipient.feedback = kind;
+            advise(&recipient, Audience::User)
+        };
+        assert_eq!(told(None), told(Some(Feedback::Abuse)));
+        let good = told(Some(Feedback::NotSpam));
+        assert_eq!(good.who, Who::Nobody);
+        assert!(good.meaning.contains("no spam"), "{}", good.meaning);
+        let forged = told(Some(Feedback::AuthFailure));
+        assert_eq!(forged.who, Who::SenderAdmin);
+        assert!(forged.meaning.contains("SPF"), "{}", forged.meaning);
+        for kind in [
+            Feedback::Virus,
+            Feedback::Fraud,
+            Feedback::OptOut,
+            Feedback::Other,
+        ] {
+            assert_ne!(told(Some(kind)).title, told(None).title, "{kind:?}");
         }
     }
 

@@ -52,6 +52,7 @@ pub(crate) fn recipient(address: &str, cause: Cause) -> Recipient {
         dnsbl: None,
         retry_until: None,
         expired: false,
+        feedback: None,
         confidence: Confidence::High,
         evidence: vec![
             Evidence {

@@ -1,7 +1,7 @@
 //! Reports that are no bounces: feedback (RFC 5965), automatic replies (RFC 3834), and requests to
 //! confirm before a mail is let in.
 
-use crate::bounce::explanation::{Form, Report};
+use crate::bounce::explanation::{Feedback, Form, Report};
 use crate::message::fields;
 use crate::message::layer::{BlockKind, Layer};
 use crate::message::{addresses, dates};
@@ -11,6 +11,10 @@ use super::marks;
 use super::page::contains;
 use super::prose::Prose;
 use super::{Notice, Quote, Statement, Voice, original, remote};
+
+/// A complaint about one mail names no more recipients; to look for each among the others costs
+/// their square.
+const MAX_NAMED: usize = 100;
 
 /// A machine-readable feedback report.
 pub(super) fn machine(layer: &Layer<'_>, evidence: &Evidence) -> Option<Notice> {
@@ -24,30 +28,30 @@ pub(super) fn machine(layer: &Layer<'_>, evidence: &Evidence) -> Option<Notice> 
     }
     let groups = block.map(|b| fields::groups(b.text())).unwrap_or_default();
     let field = |name: &str| groups.iter().find_map(|g| g.get(name)).map(str::to_owned);
-    let recipient = [
-        "Original-Rcpt-To",
-        "Removal-Recipient",
-        "Redacted-Address",
-        "X-Original-Rcpt-To",
-    ]
-    .iter()
-    .find_map(|name| field(name))
-    .and_then(|v| addresses::clean(&v).map(str::to_owned));
     let original = original::head(layer)
         .map(|h| original::read(&h))
         .unwrap_or_default();
-    let address = recipient.or_else(|| match original.to.as_slice() {
-        [only] => Some(only.clone()),
-        _ => None,
-    });
-    let ip = field("Source-IP")
-        .and_then(|v| remote::ip(v.split_whitespace().next().unwrap_or_default()));
+    let mut addresses = recipients(&groups);
+    if let ([], [only]) = (addresses.as_slice(), original.to.as_slice()) {
+        addresses.push(only.clone());
+    }
     let mut statement = Statement {
-        address,
+        feedback: field("Feedback-Type").map(|kind| Feedback::of(&kind)),
+        quotes: quotes(layer),
         ..Statement::default()
     };
-    statement.remote.ip = ip;
-    statement.quotes = quotes(layer);
+    statement.remote.ip = field("Source-IP")
+        .and_then(|v| remote::ip(v.split_whitespace().next().unwrap_or_default()));
+    let mut statements: Vec<Statement> = addresses
+        .into_iter()
+        .map(|address| Statement {
+            address: Some(address),
+            ..statement.clone()
+        })
+        .collect();
+    if statements.is_empty() {
+        statements.push(statement);
+    }
     Some(Notice {
         report: Report::Feedback,
         form: Form::Arf,
@@ -59,9 +63,40 @@ pub(super) fn machine(layer: &Layer<'_>, evidence: &Evidence) -> Option<Notice> 
         arrival_date: field("Arrival-Date")
             .or_else(|| field("Received-Date"))
             .and_then(|d| dates::read(&d)),
-        statements: vec![statement],
+        statements,
         original,
     })
+}
+
+/// Whom a feedback report is about: RFC 5965 §3.2 lets Original-Rcpt-To stand several times. The
+/// other fields name somebody only where it does not.
+fn recipients(groups: &[fields::Group<'_>]) -> Vec<String> {
+    let named = |name: &str| {
+        let mut all: Vec<String> = Vec::new();
+        let pairs = groups.iter().flat_map(|group| &group.fields);
+        for pair in pairs.filter(|pair| pair.name.eq_ignore_ascii_case(name)) {
+            // `undisclosed` is no address, and a name without a domain may be one.
+            let found = addresses::clean(&pair.value).map(str::to_owned);
+            let each = addresses::each(&pair.value).map(|one| one.address.to_owned());
+            for one in each.chain(found) {
+                let new = !all.iter().any(|known| known.eq_ignore_ascii_case(&one));
+                if new && all.len() < MAX_NAMED {
+                    all.push(one);
+                }
+            }
+        }
+        all
+    };
+    [
+        "Original-Rcpt-To",
+        "Removal-Recipient",
+        "Redacted-Address",
+        "X-Original-Rcpt-To",
+    ]
+    .iter()
+    .map(|name| named(name))
+    .find(|all| !all.is_empty())
+    .unwrap_or_default()
 }
 
 /// The same by the words alone; call it only when there is no delivery report.
@@ -158,4 +193,54 @@ fn quotes(layer: &Layer<'_>) -> Vec<Quote> {
         line: block.line_at(first.at),
         voice: Voice::Prose,
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use crate::bounce::explanation::{Feedback, Report};
+    use crate::message::layer::open;
+
+    fn told(fields: &str) -> Vec<(Option<String>, Option<Feedback>)> {
+        let mail = format!(
+            "From: fbl@p.example\nTo: me@x.example\nMIME-Version: 1.0\nContent-Type: \
+             multipart/report; report-type=feedback-report; boundary=b\n\n--b\n\nA report.\n--b\n\
+             Content-Type: message/feedback-report\n\n{fields}Version: 1\n--b\n\
+             Content-Type: message/rfc822\n\nFrom: me@x.example\nTo: list@x.example\n\nhi\n--b--\n"
+        );
+        let notice = read(&open(mail.as_bytes()), false).unwrap();
+        assert_eq!(notice.report, Report::Feedback);
+        let all = notice.statements.into_iter();
+        all.map(|one| (one.address, one.feedback)).collect()
+    }
+
+    #[test]
+    fn every_recipient_of_a_feedback_report_is_named_once() {
+        let all = told(
+            "Feedback-Type: abuse\nOriginal-Rcpt-To: <a@p.example>\nOriginal-Rcpt-To: \
+             b@p.example\nOriginal-Rcpt-To: <A@p.example>\nRemoval-Recipient: x@y.example\n",
+        );
+        let who: Vec<_> = all.iter().filter_map(|(who, _)| who.as_deref()).collect();
+        assert_eq!(who, ["a@p.example", "b@p.example"]);
+        let all = told("Feedback-Type: abuse\n");
+        assert_eq!(all[0].0.as_deref(), Some("list@x.example"));
+    }
+
+    #[test]
+    fn the_type_of_feedback_is_kept() {
+        for (name, kind) in [
+            ("abuse", Feedback::Abuse),
+            ("Not-Spam", Feedback::NotSpam),
+            ("auth-failure", Feedback::AuthFailure),
+            ("virus", Feedback::Virus),
+            ("fraud", Feedback::Fraud),
+            ("opt-out", Feedback::OptOut),
+            ("x-new", Feedback::Other),
+        ] {
+            let all = told(&format!("Feedback-Type: {name}\n"));
+            assert_eq!(all[0].1, Some(kind), "{name}");
+        }
+        assert_eq!(told("")[0].1, None);
+        assert_eq!(Feedback::OptOut.id(), "opt-out");
+    }
 }

@@ -157,6 +157,7 @@ impl Draft {
             command: self.command,
             retry_until: self.retry_until,
             expired: self.expired,
+            feedback: None,
             quotes,
         }
     }

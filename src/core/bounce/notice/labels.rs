@@ -60,11 +60,15 @@ pub(super) fn label(body: &str) -> Option<(Label, &str)> {
                 '-' | '*' | '(' | '[' | '>' | '|' | '・' | '「' | '」' | '【' | '】'
             )
     });
-    // In Chinese and Japanese forms blanks are put between the letters of a label.
     let mut low = [0; MAX_LABEL];
     let low = low.get_mut(..key.len())?;
     low.copy_from_slice(key.as_bytes());
     low.make_ascii_lowercase();
+    let low = if key.is_ascii() {
+        low
+    } else {
+        close_up(key, low)
+    };
     let lengths = LENGTHS.get(usize::from(*low.first()?))?;
     if lengths >> low.len() & 1 == 0 {
         return None;
@@ -82,6 +86,31 @@ pub(super) fn label(body: &str) -> Option<(Label, &str)> {
     }
 }
 
+/// In Chinese and Japanese forms blanks are put between the letters of a label, so that all labels
+/// are equally wide: `原　因：`. `low` is `key` in lower case; its letters are moved together.
+fn close_up<'l>(key: &str, low: &'l mut [u8]) -> &'l mut [u8] {
+    // Without Korean (U+AC00 to U+D7A3), which has blanks between words.
+    let wide = |c: Option<char>| {
+        c.is_some_and(
+            |c| matches!(c, '\u{2E80}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{FF01}'..='\u{FFEF}'),
+        )
+    };
+    let mut len = 0;
+    let mut before = None;
+    for (at, c) in key.char_indices() {
+        if c.is_whitespace() && wide(before) {
+            let mut rest = key.get(at..).unwrap_or_default().chars();
+            if wide(rest.find(|c| !c.is_whitespace())) {
+                continue;
+            }
+        }
+        low.copy_within(at..at + c.len_utf8(), len);
+        len += c.len_utf8();
+        before = Some(c);
+    }
+    low.get_mut(..len).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +125,11 @@ mod tests {
         assert_eq!(label("Причина: нет"), Some((Label::Reason, "нет")));
         assert_eq!(label("退信原因：x"), Some((Label::Reason, "x")));
         assert_eq!(label("Subject: x"), None);
+        for blanks in ["理 由: x", "原　因：x", "退 信  原 因 ：x"] {
+            assert_eq!(label(blanks), Some((Label::Reason, "x")), "{blanks}");
+        }
+        assert_eq!(label("ре ason: x"), None);
+        assert_eq!(label("gr und: x"), None);
         assert_eq!(label(&"é".repeat(500)), None);
     }
 

@@ -31,9 +31,11 @@ mod prose_tests;
 mod read;
 mod remote;
 mod report;
+mod session;
 mod settle;
 mod sns;
 mod tables;
+mod told;
 mod transcript;
 mod walk;
 
@@ -43,7 +45,7 @@ pub use read::{is_statistics, is_talk, read};
 
 use chrono::{DateTime, FixedOffset};
 
-use crate::bounce::explanation::{Action, Command, Form, Original, Remote, Report};
+use crate::bounce::explanation::{Action, Command, Feedback, Form, Original, Remote, Report};
 use crate::message::status::EnhancedCode;
 
 /// Everything that one notice states.
@@ -84,6 +86,8 @@ pub struct Statement {
     pub retry_until: Option<DateTime<FixedOffset>>,
     /// True when the server gave up because the time in the queue was over.
     pub expired: bool,
+    /// What a feedback report is about.
+    pub feedback: Option<Feedback>,
     /// The words about it, the most trustworthy first: the reply of the refusing server, the
     /// Diagnostic-Code, then prose.
     pub quotes: Vec<Quote>,

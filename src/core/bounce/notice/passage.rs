@@ -195,7 +195,7 @@ pub(super) fn is_service(address: &str) -> bool {
 }
 
 /// Words in front of an address that make it the sender's.
-fn is_sender(text: &str, at: usize) -> bool {
+pub(super) fn is_sender(text: &str, at: usize) -> bool {
     let before = part(text, 0, at).trim_end_matches(['<', ' ', '\'', '"', '(', '[', ':']);
     let words = [
         "from",

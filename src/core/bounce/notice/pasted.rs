@@ -8,9 +8,10 @@ use crate::message::layer::{Block, BlockKind, Layer};
 use super::draft::{self, Draft, Words};
 use super::found::Known;
 use super::marks::{self, Marks};
-use super::page::{Line, lines, part};
+use super::page::{Line, contains, lines, part};
 use super::passage::is_service;
-use super::{Voice, address};
+use super::session::{self, Session};
+use super::{Voice, address, told};
 
 /// Who quotes more refusals than this writes about refusals.
 const MAX_REPLIES: usize = 3;
@@ -32,36 +33,59 @@ pub(super) fn read(layer: &Layer<'_>, known: &Known) -> Vec<Draft> {
 
 fn text(block: &Block<'_>, known: &Known) -> Option<Vec<Draft>> {
     let text = block.text();
-    // Nothing was refused without a 4 or a 5, and nobody without an address is told of in a log.
-    if text.len() > MAX_TEXT || memchr::memchr2(b'4', b'5', text.as_bytes()).is_none() {
+    if text.len() > MAX_TEXT {
         return None;
     }
-    let mut drafts = Vec::new();
-    let mut replies = Vec::new();
-    for passage in passages(text) {
-        match logged(text, passage) {
-            Some(draft) if drafts.len() < MAX_LOGGED => add(&mut drafts, draft),
-            Some(_) => {}
-            None => replies.extend(refusal(text, passage)),
-        }
-    }
+    let mut drafts = refused(text, known);
     if drafts.is_empty() {
-        if replies.len() > MAX_REPLIES {
-            return None;
-        }
-        let only = only_address(text, known);
-        for mut draft in replies {
-            if draft.address.is_none() {
-                draft.address.clone_from(&only);
-            }
-            add(&mut drafts, draft);
-        }
+        drafts.extend(told::read(text, known));
     }
     if drafts.is_empty() {
         return None;
     }
     draft::place(&mut drafts, block);
     Some(drafts)
+}
+
+/// The refusals in a text: of a log, of a session, or quoted.
+fn refused(text: &str, known: &Known) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    let mut replies = Vec::new();
+    // Nothing was refused without a 4 or a 5, and nobody without an address is told of in a log.
+    if memchr::memchr2(b'4', b'5', text.as_bytes()).is_none() {
+        return drafts;
+    }
+    let mut session = match contains(text, "rcpt to:") {
+        true => session::read(text).unwrap_or_default(),
+        false => Session::default(),
+    };
+    for passage in passages(text) {
+        if passage.0 < session.to && session.from < passage.1 {
+            continue;
+        }
+        match logged(text, passage) {
+            Some(draft) if drafts.len() < MAX_LOGGED => add(&mut drafts, draft),
+            Some(_) => {}
+            None => replies.extend(refusal(text, passage)),
+        }
+    }
+    for draft in session.drafts.drain(..) {
+        add(&mut drafts, draft);
+    }
+    drafts.retain(|d| matches!(d.action, Some(Action::Failed | Action::Delayed)));
+    let only = || only_address(text, known);
+    if drafts.is_empty() && !session.taken && replies.len() <= MAX_REPLIES {
+        for draft in replies {
+            add(&mut drafts, draft);
+        }
+    }
+    if drafts.iter().any(|d| d.address.is_none()) {
+        let only = only();
+        for draft in drafts.iter_mut().filter(|d| d.address.is_none()) {
+            draft.address.clone_from(&only);
+        }
+    }
+    drafts
 }
 
 /// The last word about a recipient counts.
@@ -122,9 +146,6 @@ fn logged(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
             _ => None,
         },
     )?;
-    if !matches!(action, Action::Failed | Action::Delayed) {
-        return None;
-    }
     // Of a recipient, or of a delivery that its log numbers.
     if found.recipient.is_none() && !opened.is_numbered() {
         return None;

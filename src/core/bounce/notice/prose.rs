@@ -12,8 +12,9 @@ use super::draft::{self, Draft, Words};
 use super::found::Known;
 use super::marks::{self, Marks, Votes};
 use super::page::{lines, part, starts};
+use super::passage::is_service;
 use super::patience::{self, Patience};
-use super::{Voice, cut, merge, original, remote, report, settle, walk};
+use super::{Voice, address, cut, merge, original, remote, report, settle, walk};
 
 /// Texts of one layer that are read.
 const MAX_TEXTS: usize = 3;
@@ -80,8 +81,8 @@ fn text(block: &Block<'_>, apart: bool, known: &Known, votes: &mut Votes, all: &
     let mut end = cut::original_start(text, &marks, apart);
     marks.vote(end.saturating_add(200), votes);
     let returned = end;
-    if report::stands_in(text) {
-        let read = report::read(text);
+    if let Some(part) = with_report(text, &marks, returned, known) {
+        let read = report::read(part);
         let mut drafts = read.drafts;
         draft::place(&mut drafts, block);
         all.report.get_or_insert(Machine {
@@ -139,6 +140,28 @@ fn text(block: &Block<'_>, apart: bool, known: &Known, votes: &mut Votes, all: &
 
 fn says_failure(words: &Words) -> bool {
     words.roles() & (marks::FAIL | marks::FINAL | marks::EXPIRED) != 0
+}
+
+/// The text, as far as it is the notice's own, when there is a delivery report in it. A returned
+/// message may quote somebody's report, which is only looked at when what stands in front of it
+/// tells of nobody.
+fn with_report<'t>(
+    text: &'t str,
+    marks: &Marks,
+    returned: usize,
+    known: &Known,
+) -> Option<&'t str> {
+    if !report::stands_in(text) {
+        return None;
+    }
+    let front = part(text, 0, returned);
+    if report::stands_in(front) {
+        return Some(front);
+    }
+    let speaks = marks::FAIL | marks::FINAL | marks::DELAY | marks::EXPIRED;
+    let told = marks.roles(0, returned) & speaks != 0
+        && address::all(front).any(|found| !known.owns(found.text) && !is_service(found.text));
+    (!told).then_some(text)
 }
 
 /// Where a report in the midst of text begins.

@@ -123,6 +123,44 @@ fn two_members_of_one_alias_keep_their_own_words() {
 }
 
 #[test]
+fn a_report_that_the_returned_mail_quotes_is_not_the_notice() {
+    let quoted = "Reporting-MTA: dns; other.example\n\nFinal-Recipient: rfc822; other@c.example\n\
+        Action: delayed\nStatus: 4.4.1\n";
+    let front = "From: MAILER-DAEMON@q.example\nTo: me@x.example\nSubject: failure notice\n\n";
+    for notice in [
+        "Hi. This is the qmail-send program at q.example.\nI'm afraid I wasn't able to deliver your \
+         message to the following addresses.\n\n<dead@b.example>:\n192.0.2.9 does not like \
+         recipient.\nRemote host said: 550 5.1.1 no such user\nGiving up on 192.0.2.9.\n\n--- Below \
+         this line is a copy of the message.\n\n",
+        "Your mail could not be delivered:\n\n<dead@b.example>: 550 5.1.1 no such user\n\n",
+    ] {
+        let original = "Return-Path: <me@x.example>\nMessage-ID: <1@x.example>\nFrom: \
+            me@x.example\nTo: dead@b.example\nSubject: what is this?\n\nI got:\n\n";
+        let mail = format!("{front}{notice}{original}{quoted}");
+        let found = read(&open(mail.as_bytes()), false).unwrap();
+        let who: Vec<_> = found
+            .statements
+            .iter()
+            .map(|s| s.address.as_deref())
+            .collect();
+        assert_eq!(who, [Some("dead@b.example")], "{mail}");
+        assert_eq!(found.report, Report::Failed);
+    }
+    // In front of the returned mail it is the notice's own.
+    let mail = format!(
+        "{front}It failed.\n\n{quoted}\nOriginal message follows:\n\nFrom: me@x.example\n\
+         Subject: a\n\nFinal-Recipient: rfc822; third@c.example\nAction: failed\n"
+    );
+    let found = read(&open(mail.as_bytes()), false).unwrap();
+    let who: Vec<_> = found
+        .statements
+        .iter()
+        .map(|s| s.address.as_deref())
+        .collect();
+    assert_eq!(who, [Some("other@c.example")]);
+}
+
+#[test]
 fn the_advice_of_our_own_notices_is_not_what_the_server_said() {
     for said in [
         "mx.example.org [192.0.2.1] answered to RCPT TO:",

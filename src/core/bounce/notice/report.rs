@@ -136,6 +136,8 @@ pub(super) fn read(text: &str) -> Report<'_> {
 #[derive(Default)]
 struct Building {
     draft: Draft,
+    /// Original-Recipient without the escapes of ORCPT, when it has any.
+    plain: Option<String>,
     seen: Vec<Key>,
 }
 
@@ -166,7 +168,11 @@ impl Building {
         let value = pair.value.as_ref();
         match key {
             Key::Final => draft.address = recipient(value).or(draft.address.take()),
-            Key::Original => draft.alias = recipient(value),
+            Key::Original => {
+                let alias = recipient(value);
+                self.plain = alias.as_deref().and_then(xtext);
+                draft.alias = alias;
+            }
             Key::Actual => draft.actual = recipient(value),
             Key::Action => {
                 let (action, expired) = action(value);
@@ -192,6 +198,13 @@ impl Building {
 
     fn done(mut self) -> Option<Draft> {
         let draft = &mut self.draft;
+        // Servers copy ORCPT with its escapes (RFC 3461 §5.2.3), but an address that is really
+        // spelt so stands in both fields alike.
+        if let Some(plain) = self.plain.take()
+            && draft.alias != draft.address
+        {
+            draft.alias = Some(plain);
+        }
         if draft.address.is_none() {
             draft.address = draft.actual.take().or_else(|| draft.alias.take());
         }
@@ -243,14 +256,14 @@ pub(super) fn recipient(value: &str) -> Option<String> {
     {
         return Some(encoded.to_owned());
     }
-    addresses::clean_or_local(address).map(xtext)
+    addresses::clean_or_local(address).map(str::to_owned)
 }
 
 /// RFC 3461 §4: `+2B` for a plus, `+3D` for an equals sign; the others need no escape in practice,
-/// and a plus followed by two digits is common in real addresses.
-fn xtext(address: &str) -> String {
-    if !address.contains('+') {
-        return address.to_owned();
+/// and a plus followed by two digits is common in real addresses. None without such an escape.
+fn xtext(address: &str) -> Option<String> {
+    if !address.contains("+2B") && !address.contains("+3D") {
+        return None;
     }
     let mut out = String::with_capacity(address.len());
     let mut rest = address;
@@ -264,7 +277,7 @@ fn xtext(address: &str) -> String {
         out.push(sign);
         rest = tail;
     }
-    out + rest
+    Some(out + rest)
 }
 
 /// RFC 6533 §3: `\x{E9}`.
@@ -425,7 +438,7 @@ mod tests {
             ("RFC822; <a@b.example>", "a@b.example"),
             ("a@b.example", "a@b.example"),
             ("utf-8; j\\x{F6}rg@b.example", "jörg@b.example"),
-            ("rfc822;a+2Btag@b.example", "a+tag@b.example"),
+            ("rfc822;a+2Btag@b.example", "a+2Btag@b.example"),
         ] {
             assert_eq!(recipient(value).as_deref(), Some(address), "{value}");
         }
@@ -436,6 +449,35 @@ mod tests {
         ] {
             assert_eq!(recipient(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn only_the_original_recipient_has_the_escapes_of_orcpt() {
+        let is = |fields: &str, address: &str, alias: Option<&str>| {
+            let text = format!("{fields}Action: failed\nStatus: 5.1.1\n");
+            let r = read(&text);
+            let d = &r.drafts[0];
+            assert_eq!(
+                (d.address.as_deref(), d.alias.as_deref()),
+                (Some(address), alias),
+                "{fields}"
+            );
+        };
+        let one = "a+2Btag@b.example";
+        is(&format!("Final-Recipient: rfc822;{one}\n"), one, None);
+        let original = format!("Original-Recipient: rfc822;{one}\n");
+        is(&original, "a+tag@b.example", None);
+        is(
+            &format!("{original}Final-Recipient: rfc822;a@b.example\n"),
+            "a@b.example",
+            Some("a+tag@b.example"),
+        );
+        // Both say the same: it is spelt so.
+        is(
+            &format!("{original}Final-Recipient: rfc822;{one}\n"),
+            one,
+            Some(one),
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::bounce::explanation::{Action, Form, Original, Remote, Report};
+use crate::bounce::explanation::{Action, Feedback, Form, Original, Remote, Report};
 use crate::message::dates;
 use crate::message::layer::{Block, BlockKind, Layer};
 use crate::message::status::EnhancedCode;
@@ -14,6 +14,15 @@ use super::{Notice, Quote, Statement, Voice, remote};
 
 /// Bytes of the words of a server that are kept.
 const MAX_WORDS: usize = 4096;
+
+/// What is null is as good as absent.
+fn or_null<'d, T, D>(value: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'d> + Default,
+    D: serde::Deserializer<'d>,
+{
+    Option::deserialize(value).map(Option::unwrap_or_default)
+}
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -26,7 +35,7 @@ struct Envelope {
 struct Event {
     #[serde(alias = "eventType")]
     notification_type: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_null")]
     mail: Mail,
     bounce: Option<Outcome>,
     delivery: Option<Outcome>,
@@ -37,14 +46,18 @@ struct Event {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Mail {
+    #[serde(deserialize_with = "or_null")]
     timestamp: String,
+    #[serde(deserialize_with = "or_null")]
     common_headers: Headers,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Headers {
+    #[serde(deserialize_with = "or_null")]
     from: Vec<String>,
+    #[serde(deserialize_with = "or_null")]
     to: Vec<String>,
     message_id: Option<String>,
     subject: Option<String>,
@@ -56,8 +69,14 @@ struct Headers {
 struct Outcome {
     bounce_type: Option<String>,
     bounce_sub_type: Option<String>,
-    #[serde(alias = "complainedRecipients", alias = "delayedRecipients")]
+    complaint_feedback_type: Option<String>,
+    #[serde(
+        alias = "complainedRecipients",
+        alias = "delayedRecipients",
+        deserialize_with = "or_null"
+    )]
     bounced_recipients: Vec<Person>,
+    #[serde(deserialize_with = "or_null")]
     recipients: Vec<String>,
     #[serde(rename = "reportingMTA")]
     reporting_mta: Option<String>,
@@ -191,6 +210,7 @@ fn statement(
         remote: quotes
             .first()
             .map_or_else(Remote::default, |q| remote::of(&q.text)),
+        feedback: outcome.complaint_feedback_type.as_deref().map(Feedback::of),
         retry_until: outcome.expiration_time.as_deref().and_then(dates::read),
         quotes,
         ..Statement::default()
@@ -220,6 +240,27 @@ mod tests {
             let s = &notice.statements[0];
             assert_eq!(s.address.as_deref(), Some("ann@example.org"));
             assert_eq!(s.quotes[0].text, "550 5.1.1 no such person");
+        }
+    }
+
+    #[test]
+    fn what_is_null_is_absent() {
+        let text = r#"{"eventType":"Bounce","bounce":{"bounceType":null,"bounceSubType":null,
+            "bouncedRecipients":[{"emailAddress":"ann@example.org","action":null,"status":"5.2.2",
+            "diagnosticCode":null}],"recipients":null,"reportingMTA":null,"smtpResponse":null},
+            "delivery":null,"complaint":null,"mail":{"timestamp":null,"commonHeaders":{"from":null,
+            "to":null,"messageId":null,"subject":"Lunch","date":null}}}"#;
+        for text in [
+            text.to_owned(),
+            text.replace(r#""from":null"#, r#""from":["bob@example.net"]"#),
+            r#"{"eventType":"Bounce","mail":null,"bounce":{"bouncedRecipients":[{
+                "emailAddress":"ann@example.org","status":"5.2.2"}]}}"#
+                .to_owned(),
+        ] {
+            let notice = read(&open(text.as_bytes())).unwrap();
+            let s = &notice.statements[0];
+            assert_eq!(s.address.as_deref(), Some("ann@example.org"));
+            assert_eq!(s.status, EnhancedCode::new(5, 2, 2));
         }
     }
 

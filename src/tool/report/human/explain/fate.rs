@@ -2,7 +2,7 @@
 
 use crate::bounce::advice::{Advice, Audience, advise_group};
 use crate::bounce::cause::{Cause, Class};
-use crate::bounce::explanation::{Action, Evidence, Now, Recipient};
+use crate::bounce::explanation::{Action, Evidence, Feedback, Now, Recipient};
 use crate::report::page::Page;
 use crate::report::painter::{Glyph, Style};
 use crate::report::safe;
@@ -232,6 +232,16 @@ fn steps(page: &mut Page, steps: &[impl AsRef<str>]) {
 /// The sign and colour of a recipient, and its outcome in a word.
 fn verdict(recipient: &Recipient) -> (Glyph, Style, &'static str) {
     match (recipient.class(), recipient.cause) {
+        _ if recipient.feedback == Some(Feedback::NotSpam) => {
+            (Glyph::Check, Style::Good, "no failure")
+        }
+        _ if matches!(
+            recipient.feedback,
+            Some(Feedback::AuthFailure | Feedback::Other)
+        ) =>
+        {
+            (Glyph::Bang, Style::Passing, "report")
+        }
         (_, Cause::AbuseReport) => (Glyph::Bang, Style::Passing, "complaint"),
         (_, Cause::ChallengeResponse) => (Glyph::Bang, Style::Passing, "waits for you"),
         (Class::NotAFailure, _) => (Glyph::Check, Style::Good, "no failure"),
