@@ -256,6 +256,28 @@ mod tests {
         assert_eq!(last.text(), "The last word.\n--in\nof it");
     }
 
+    /// What lies deeper than any real mail is left in one piece: each open multipart is asked about
+    /// at each delimiter.
+    #[test]
+    fn multiparts_are_opened_to_a_depth_and_what_lies_deeper_stays_whole() {
+        let levels = |n: usize| -> String {
+            let level = |i| {
+                format!(
+                    "Content-Type: multipart/mixed; boundary=b{i}.\n\n\
+                     --b{i}.\n\nThe text of level {i}.\n--b{i}.\n"
+                )
+            };
+            (0..n).map(level).collect()
+        };
+        let texts = |n: usize| open(levels(n).as_bytes()).blocks.len();
+        assert_eq!(texts(20), 21);
+        assert_eq!(texts(100), texts(1_000));
+        let deep = levels(1_000);
+        let layer = open(deep.as_bytes());
+        let last = layer.blocks.last().unwrap();
+        assert!(last.text().contains("The text of level 999."));
+    }
+
     fn open_plain_text(input: &str) -> (String, String) {
         let layer = open(input.as_bytes());
         let subject = layer.head.get("subject").unwrap_or_default().into_owned();
