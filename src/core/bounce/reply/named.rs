@@ -30,12 +30,13 @@ const FROM: [&str; 12] = [
 const MOST: usize = 8;
 
 /// The recipient: behind RCPT TO, behind `to=`, else the first address before the reply that is
-/// not said to be another's, else one in brackets in the reply.
+/// not said to be another's and has no label of its own ("Reporter: …"), else the first with one,
+/// else one in brackets in the reply.
 pub(super) fn recipient<'a>(text: &'a str, before: &'a str) -> Option<&'a str> {
     if let Some(address) = keyed(text) {
         return Some(address);
     }
-    let mut plain = None;
+    let (mut plain, mut labelled) = (None, None);
     for (start, address) in addresses(before) {
         let lead = before.get(..start)?.trim_end_matches(['<', '"', '\'', ' ']);
         let is = |words: &[&str]| words.iter().any(|word| ends(lead, word));
@@ -44,11 +45,16 @@ pub(super) fn recipient<'a>(text: &'a str, before: &'a str) -> Option<&'a str> {
         if is(&TO) {
             return Some(address);
         }
-        if !is(&FROM) && !cell {
-            plain = plain.or(Some(address));
+        if is(&FROM) || cell {
+            continue;
         }
+        let slot = match lead.ends_with(':') {
+            true => &mut labelled,
+            false => &mut plain,
+        };
+        *slot = slot.or(Some(address));
     }
-    plain.or_else(|| {
+    plain.or(labelled).or_else(|| {
         let said = text.get(before.len()..)?;
         let open = said.find('<')?;
         let lead = said.get(..open)?.trim_end();

@@ -76,6 +76,14 @@ fn words_tell_a_reply_code_from_a_count() {
 fn the_recipient_is_the_value_of_its_key_and_not_what_stands_somewhere_behind() {
     for (line, recipient) in [
         (
+            "Melder: anna@desk.example Fout: mail naar info@far.example komt terug: 550 5.7.1 no",
+            Some("info@far.example"),
+        ),
+        (
+            "Address: info@far.example Error: 550 5.7.1 no",
+            Some("info@far.example"),
+        ),
+        (
             "to=postmaster, orig_to=root, from=<a@b.example>: 550 no",
             None,
         ),
