@@ -28,6 +28,8 @@ mod replies;
 mod rules;
 #[path = "build/suffixes.rs"]
 mod suffixes;
+#[path = "build/trace.rs"]
+mod trace;
 
 /// One line per kind of knowledge. An error ends the build and names file and entry.
 fn main() -> Result<(), String> {
@@ -49,5 +51,9 @@ fn main() -> Result<(), String> {
     emit::write("rules.rs", &rules::table()?)?;
     emit::write("suffixes.rs", &suffixes::table()?)?;
     emit::write("causes.rs", &causes::tables()?)?;
+    let (known, systems) = trace::tables()?;
+    emit::write("trace.rs", &known)?;
+    emit::write("systems.rs", &systems)?;
+    emit::write("filter_fields.rs", &trace::fields()?)?;
     Ok(())
 }

@@ -122,7 +122,7 @@ pub struct Signature {
 pub struct Arc {
     /// The sets, oldest first.
     pub sets: Vec<Seal>,
-    /// Every instance from 1 on has all three fields.
+    /// Every instance from 1 on has each of the three fields once.
     pub complete: bool,
     /// The `cv=` of the newest seal.
     pub cv: Option<String>,
@@ -139,7 +139,10 @@ pub struct Seal {
     pub cv: Option<String>,
     /// When (`t=`).
     pub time: Option<i64>,
-    has: [bool; 3],
+    /// When its signature of the message runs out (`x=` of `ARC-Message-Signature`).
+    pub expires_at: Option<i64>,
+    /// How often each of the three fields is there.
+    fields: [u8; 3],
 }
 
 /// Whose results are believed (RFC 8601 §7.1): those of servers of the reader's own side, as long as
@@ -181,7 +184,7 @@ pub(crate) fn read(head: &Head<'_>, own: &Own<'_>, from: Option<&str>) -> Authen
         all.results.append(&mut found);
     }
     all.arc = arc(head, &mut all.results);
-    let aligned = |d: &str| from.is_some_and(|f| net::same_organisation(d, f));
+    let aligned = |d: &str| from.is_some_and(|f| net::is_aligned(d, f));
     for field in head.all("DKIM-Signature").take(MAX_FIELDS) {
         let mut signature = signature(&unfold(&field.body));
         signature.aligned = aligned(&signature.domain);

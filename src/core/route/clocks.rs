@@ -138,25 +138,88 @@ fn clashes(
 ) -> Vec<Clash> {
     let mut found = Vec::new();
     for k in 1..clocks.len() {
-        let at = |n: usize| clocks.get(n).copied();
-        let (Some(a), Some(b)) = (at(k - 1), at(k)) else {
+        let Some(pair) = Pair::of(clocks, k, written) else {
             continue;
         };
-        let gap = (b.from - b.off) - (a.to - a.off);
+        let gap = pair.gap();
         if gap >= -NOISE_S {
             continue;
         }
+        let mut wrong = pair.by_neighbours();
+        let between = match wrong {
+            Some(Wrong::First) => pair.before.is_some(),
+            _ => pair.after.is_some(),
+        };
+        if !between && !pair.is_outvoted(hops, wrong) {
+            wrong = None;
+        }
+        let witness = match wrong {
+            None => pair.by_witness(hops, witnesses),
+            Some(_) => None,
+        };
+        let wrong = wrong.or(witness.map(|(which, _)| which));
+        let whole = whole_half_hours(gap);
+        if let Some(wrong) = wrong {
+            pair.set_right(clocks, k, wrong, whole);
+        }
+        found.push(Clash {
+            first: pair.one.last,
+            second: pair.other.first,
+            seconds: whole.unwrap_or(-gap),
+            wrong,
+            zone: whole.is_some(),
+            between,
+            witness: witness.map(|(_, kind)| kind),
+        });
+    }
+    found
+}
+
+/// Two clocks that come one after the other, with those around them.
+struct Pair {
+    one: Clock,
+    other: Clock,
+    /// The clock before the two, when its times can be used.
+    earlier: Option<Clock>,
+    /// The clock behind the two.
+    later: Option<Clock>,
+    /// What the time was before the two: by that clock, else by the author's.
+    before: Option<i64>,
+    /// What it was behind them.
+    after: Option<i64>,
+}
+
+impl Pair {
+    /// The clock with this number and the one before it.
+    fn of(clocks: &[Clock], k: usize, written: Option<i64>) -> Option<Self> {
+        let at = |n: usize| clocks.get(n).copied();
         let earlier = k.checked_sub(2).and_then(at).filter(|c| !c.unusable);
-        let before = earlier.map(|c| c.to - c.off).or(written);
-        let after = at(k + 1).map(|c| c.from);
-        // Without the first clock its neighbours agree; without the second likewise.
-        let fits_without_first = before
-            .map(|p| b.from - p)
-            .map(|left| (left >= -NOISE_S, left));
-        let fits_without_second = after
-            .map(|q| q - (a.to - a.off))
-            .map(|left| (left >= -NOISE_S, left));
-        let mut wrong = match (fits_without_first, fits_without_second) {
+        let later = at(k + 1);
+        Some(Self {
+            one: at(k.checked_sub(1)?)?,
+            other: at(k)?,
+            earlier,
+            later,
+            before: earlier.map(|c| c.to - c.off).or(written),
+            after: later.map(|c| c.from),
+        })
+    }
+
+    fn end_of_one(&self) -> i64 {
+        self.one.to - self.one.off
+    }
+
+    /// How long the way from the one to the other took; below zero when they contradict.
+    fn gap(&self) -> i64 {
+        (self.other.from - self.other.off) - self.end_of_one()
+    }
+
+    /// The clock without which its neighbours agree.
+    fn by_neighbours(&self) -> Option<Wrong> {
+        let fit = |left: i64| (left >= -NOISE_S, left);
+        let without_first = self.before.map(|before| fit(self.other.from - before));
+        let without_second = self.after.map(|after| fit(after - self.end_of_one()));
+        match (without_first, without_second) {
             (Some((true, _)), Some((false, _)) | None) | (None, Some((false, _))) => {
                 Some(Wrong::First)
             }
@@ -167,56 +230,37 @@ fn clashes(
             (Some((true, one)), Some((true, other))) if one * 4 < other => Some(Wrong::First),
             (Some((true, one)), Some((true, other))) if other * 4 < one => Some(Wrong::Second),
             _ => None,
-        };
-        let between = match wrong {
-            Some(Wrong::First) => before.is_some(),
-            _ => after.is_some(),
-        };
-        // Two clocks on one side against one count only when they are not of one house.
-        let independent = match wrong {
-            Some(Wrong::First) if !between => apart(hops, at(k).as_ref(), at(k + 1).as_ref()),
-            Some(Wrong::Second) if !between => apart(hops, earlier.as_ref(), at(k - 1).as_ref()),
-            _ => true,
-        };
-        if !independent {
-            wrong = None;
         }
-        let mut decided_by = None;
-        if wrong.is_none()
-            && let (Some(lower), Some(upper)) = (hops.get(a.last), hops.get(b.first))
-            && let Some((which, kind)) =
-                witness::decide(witnesses, lower, upper, a.to - a.off, b.from - b.off)
-        {
-            wrong = Some(which);
-            decided_by = Some(kind);
-        }
-        let whole = whole_half_hours(gap);
-        match wrong {
-            Some(Wrong::First) => {
-                if let Some(clock) = clocks.get_mut(k - 1) {
-                    clock.off += whole.unwrap_or(-gap);
-                    clock.unusable = whole.is_none();
-                }
-            }
-            Some(Wrong::Second) => {
-                if let Some(clock) = clocks.get_mut(k) {
-                    clock.off = -whole.unwrap_or(-gap);
-                    clock.unusable = whole.is_none();
-                }
-            }
-            None => {}
-        }
-        found.push(Clash {
-            first: a.last,
-            second: b.first,
-            seconds: whole.unwrap_or(-gap),
-            wrong,
-            zone: whole.is_some(),
-            between,
-            witness: decided_by,
-        });
     }
-    found
+
+    /// Whether two clocks on one side stand against the wrong one: they count only when they are
+    /// not of one house.
+    fn is_outvoted(&self, hops: &[Hop], wrong: Option<Wrong>) -> bool {
+        match wrong {
+            Some(Wrong::First) => apart(hops, Some(&self.other), self.later.as_ref()),
+            Some(Wrong::Second) => apart(hops, self.earlier.as_ref(), Some(&self.one)),
+            None => true,
+        }
+    }
+
+    fn by_witness(&self, hops: &[Hop], all: &[Witness]) -> Option<(Wrong, &'static str)> {
+        let (lower, upper) = (hops.get(self.one.last)?, hops.get(self.other.first)?);
+        let upper_s = self.other.from - self.other.off;
+        witness::decide(all, lower, upper, self.end_of_one(), upper_s)
+    }
+
+    /// Takes the error off the wrong clock; where it is no wrong zone, its times are of no use.
+    fn set_right(&self, clocks: &mut [Clock], k: usize, wrong: Wrong, whole: Option<i64>) {
+        let error = whole.unwrap_or(-self.gap());
+        let (at, off) = match wrong {
+            Wrong::First => (k - 1, self.one.off + error),
+            Wrong::Second => (k, -error),
+        };
+        if let Some(clock) = clocks.get_mut(at) {
+            clock.off = off;
+            clock.unusable = whole.is_none();
+        }
+    }
 }
 
 /// The half hours that a wrong zone would explain; what is left over is the true delay.

@@ -1,15 +1,32 @@
 //! What filters wrote into the header, in words: Exchange and Microsoft 365, SpamAssassin,
-//! rspamd, Barracuda, Proofpoint, Mimecast, IronPort and others. All knowledge is in the tables.
-
-mod tables;
+//! rspamd, Barracuda, Proofpoint, Mimecast, IronPort and others. All knowledge is in
+//! `data/filter-fields.toml`.
 
 use crate::message::layer::Head;
 use crate::route::finding::Severity::{self, Info, Warning};
 use crate::route::hop::cut;
 use crate::route::received::{unfold, words};
 
-pub(crate) use tables::compauth;
-use tables::{FIELDS, Form, MICROSOFT};
+/// How a field is written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Form {
+    /// `KEY:VALUE;KEY:VALUE;` (Microsoft).
+    Pairs,
+    /// One value of a Microsoft key.
+    Value(&'static str),
+    /// `Yes, score=7.1 required=5.0 tests=…` (SpamAssassin).
+    Status,
+    /// `default: False [1.50 / 15.00]; …` (rspamd).
+    Rspamd,
+    /// `YES` or `NO`.
+    Flag,
+    /// A number with a limit above which it is spam.
+    Score(f32),
+    /// Shown with its meaning.
+    Plain,
+}
+
+include!(concat!(env!("OUT_DIR"), "/filter_fields.rs"));
 
 /// One thing that a filter says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,11 +165,17 @@ fn rspamd(about: &str, body: &str) -> (Severity, String) {
 }
 
 fn microsoft(key: &str, value: &str) -> Option<(Severity, &'static str)> {
-    let matching = |v: &str| v == "*" || v.eq_ignore_ascii_case(value);
+    let means = |v: &&str| *v == "*" || v.eq_ignore_ascii_case(value);
     MICROSOFT
         .iter()
-        .find(|(k, v, _, _)| k.eq_ignore_ascii_case(key) && matching(v))
+        .find(|(k, values, _, _)| k.eq_ignore_ascii_case(key) && values.iter().any(&means))
         .map(|(_, _, severity, meaning)| (*severity, *meaning))
+}
+
+/// Microsoft's composite authentication, by the start of its reason code.
+pub(crate) fn compauth(reason: &str) -> Option<&'static str> {
+    let known = COMPAUTH.iter().find(|(code, _)| reason.starts_with(code));
+    known.map(|(_, words)| *words)
 }
 
 #[cfg(test)]

@@ -260,7 +260,10 @@ impl Hop {
     /// Whether the server looked for a reverse name and says what came of it: that shows in the
     /// name, or in the placeholder.
     pub(crate) fn states_rdns(&self) -> bool {
-        self.raw.contains("(unknown")
+        // These two leave the name out when there is none.
+        let leaves_out = matches!(self.dialect, Some("sendmail" | "gmail"));
+        leaves_out && self.from.ip.is_some()
+            || self.raw.contains("(unknown")
             || self.from.rdns.is_some()
             || received::words::after(&self.raw, "from unknown").is_some()
     }

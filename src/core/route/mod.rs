@@ -13,6 +13,7 @@ mod find;
 pub mod finding;
 mod findings;
 pub mod hop;
+mod known;
 mod lists;
 pub mod live;
 pub mod net;

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use crate::route::known::HOUSES;
 use crate::scope::Scope;
 use crate::suffix;
 
@@ -108,23 +109,17 @@ pub fn same_organisation(one: &str, other: &str) -> bool {
     }
 }
 
+/// Whether two names belong to one registered domain, as DMARC compares them when it is relaxed
+/// (RFC 7489 §3.1): what one operator has under several domains is not aligned.
+pub fn is_aligned(one: &str, other: &str) -> bool {
+    let own = |name: &str| registered(name).map(str::to_ascii_lowercase);
+    own(one).is_some() && own(one) == own(other)
+}
+
 /// Domains that one operator uses side by side on its own servers.
 fn siblings(one: &str, other: &str) -> bool {
-    const FAMILIES: [&[&str]; 5] = [
-        &["google.com", "gmail.com", "googlemail.com", "1e100.net"],
-        &[
-            "outlook.com",
-            "office365.com",
-            "hotmail.com",
-            "microsoft.com",
-            "live.com",
-        ],
-        &["yahoo.com", "yahoodns.net", "aol.com"],
-        &["pphosted.com", "ppops.net", "proofpoint.com"],
-        &["kundenserver.de", "ionos.com", "gmx.net", "web.de"],
-    ];
     let is = |names: &[&str], d: &str| names.iter().any(|n| n.eq_ignore_ascii_case(d));
-    FAMILIES
+    HOUSES
         .iter()
         .any(|names| is(names, one) && is(names, other))
 }
@@ -236,6 +231,10 @@ mod tests {
         }
         assert!(same_organisation("a.example.org", "B.EXAMPLE.ORG."));
         assert!(!same_organisation("a.co.uk", "b.co.uk"));
+        assert!(same_organisation("a.hotmail.com", "b.outlook.com"));
+        assert!(
+            !is_aligned("hotmail.com", "outlook.com") && is_aligned("a.b.example", "B.example.")
+        );
     }
 
     #[test]

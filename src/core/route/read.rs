@@ -7,7 +7,8 @@ use crate::route::hop::{Hop, Role, cut};
 use crate::route::net::{self, Trust};
 use crate::route::received;
 use crate::route::{
-    Message, Route, authentication, border, clocks, filters, findings, lists, roles, witness,
+    HandlerKind, Message, Route, authentication, border, clocks, filters, findings, lists, roles,
+    witness,
 };
 
 /// More `Received` fields than any system lets pass; older ones are left out, and that is said.
@@ -52,8 +53,12 @@ pub fn of(head: &Head<'_>, trust: &[Trust]) -> Route {
         .and_then(|f| f.rsplit_once('@'))
         .map(|(_, d)| d);
     let authentication = authentication::read(head, &own, from);
+    let handlers = lists::handlers(head, &hops);
+    if !handlers.iter().any(|h| h.kind == HandlerKind::Forwarder) {
+        roles::filtering_cloud(&mut hops);
+    }
     let mut route = Route {
-        handlers: lists::handlers(head, &hops),
+        handlers,
         verdicts: filters::read(head),
         total_s: clocks.total_s,
         waited_s: clocks.waited_s,

@@ -1,45 +1,9 @@
 //! What each server is on the road MUA → MSA → MTA → (MFA) → MDA, with lists and collectors.
 
 use crate::route::hop::{Hop, Role};
+use crate::route::known::{self, FILTER_PROTOCOLS, FILTERS, HANDED_BACK, SUBMISSION};
 use crate::route::net::{self, Zone};
-
-/// Software that looks at mail rather than moves it.
-const FILTERS: [&str; 23] = [
-    "amavis",
-    "maia",
-    "rspamd",
-    "clamav",
-    "clamsmtp",
-    "clamd",
-    "spamassassin",
-    "spamd",
-    "spampd",
-    "dspam",
-    "mailscanner",
-    "avmailgate",
-    "viruswall",
-    "interscan",
-    "imsva",
-    "avg smtp",
-    "spam firewall",
-    "assp",
-    "dkimproxy",
-    "mimedefang",
-    "scanmail",
-    "esets",
-    // Ours, in the chain of `send-test`.
-    "mailtrace-filter",
-];
-/// Protocol words that filters invented.
-const FILTER_PROTOCOLS: [&str; 5] = [
-    "spam-scanned",
-    "scanned-ok",
-    "qmail-scanner",
-    "spamassassin",
-    "interscan",
-];
-/// What a filter calls itself when it hands mail back.
-const FILTER_NAMES: [&str; 3] = ["pps.reinject", "pps.filterd", "spamfilter"];
+use crate::route::received::words;
 
 /// Gives every hop its roles. `list` is the domain of the mailing list, when there is one.
 pub(crate) fn assign(hops: &mut [Hop], list: Option<&str>) {
@@ -85,7 +49,39 @@ fn by_role(hop: &Hop, index: usize, last: usize) -> Role {
     if is_submission(hop, index) {
         return Role::Msa;
     }
+    if hop.by.best_name().and_then(known::service).is_some() {
+        return Role::Mfa;
+    }
     Role::Mta
+}
+
+/// Microsoft 365 in the middle of the way, between strangers before it and the recipients' own
+/// servers behind it, filters for them; where it sent the mail on, its servers are just servers.
+pub(crate) fn filtering_cloud(hops: &mut [Hop]) {
+    const DOOR: &str = ".mail.protection.outlook.com";
+    let inside = |h: &Hop| h.by.best_name().is_some_and(is_cloud);
+    let mut at = 0;
+    while let Some(rest) = hops.get_mut(at..).filter(|rest| !rest.is_empty()) {
+        let run = rest.iter().take_while(|h| inside(h)).count();
+        let left = rest.get(run).is_some_and(|h| h.zone == Some(Zone::Public));
+        if let Some((first, others)) = rest.get_mut(..run).and_then(<[Hop]>::split_first_mut) {
+            let host = first.by.host.as_deref().unwrap_or_default();
+            let entered = first.zone == Some(Zone::Public) && words::ends_with(host, DOOR);
+            let stored = |h: &Hop| !matches!(h.role, Role::Mta) || h.spoke("mapi");
+            if left && entered && first.role == Role::Mta && !others.iter().any(stored) {
+                first.role = Role::Mfa;
+                if let Some(next) = others.first_mut() {
+                    next.from_role = Role::Mfa;
+                }
+            }
+        }
+        at += run.max(1);
+    }
+}
+
+/// A server of Microsoft 365.
+pub(crate) fn is_cloud(host: &str) -> bool {
+    net::same_organisation(host, "outlook.com")
 }
 
 fn is_google_store(hop: &Hop) -> bool {
@@ -122,22 +118,8 @@ fn is_submission(hop: &Hop, index: usize) -> bool {
     if index > 0 {
         return false;
     }
-    let asked = hop.by.host.as_deref().is_some_and(|by| {
-        [
-            "smtp.",
-            "smtps.",
-            "submission.",
-            "submit.",
-            "msa.",
-            "mail.",
-            "auth.",
-        ]
-        .iter()
-        .any(|s| {
-            by.get(..s.len())
-                .is_some_and(|head| head.eq_ignore_ascii_case(s))
-        })
-    });
+    let host = hop.by.host.as_deref().unwrap_or_default();
+    let asked = SUBMISSION.iter().any(|s| words::after(host, s).is_some());
     web || hop.spoke("mapi")
         || hop.is_local_submission()
         // A line without any client is of the server itself: its own notice, or mail put back.
@@ -154,7 +136,7 @@ fn from_role(hop: &Hop, role: Role, before: Option<&(Role, Option<String>)>) -> 
         .from
         .helo
         .as_deref()
-        .is_some_and(|helo| FILTER_NAMES.iter().any(|f| f.eq_ignore_ascii_case(helo)));
+        .is_some_and(|helo| HANDED_BACK.iter().any(|f| f.eq_ignore_ascii_case(helo)));
     if handed_back {
         return Role::Mfa;
     }
@@ -211,6 +193,49 @@ mod tests {
             ),
             ["mta", "list", "mta"]
         );
+    }
+
+    #[test]
+    fn a_service_in_the_middle_of_the_way_is_a_filter() {
+        let of = |service: &str| {
+            let into = format!(
+                "from a.example.com (a.example.com [192.0.2.1]) by {service} with ESMTPS id 1"
+            );
+            let out = format!(
+                "from {service} ({service} [198.51.100.7]) by mx.example.org (Postfix) with ESMTPS id 2"
+            );
+            roles(&[&into, &out], None)
+        };
+        for service in [
+            "eu-smtp-1.mimecast.com",
+            "esa1.hc12-3.iphmx.com",
+            "mx1.mxlogic.net",
+        ] {
+            assert_eq!(of(service), ["mfa", "mta"], "{service}");
+        }
+        assert_eq!(of("relay.isp.example"), ["mta", "mta"]);
+        // Its own customers hand mail over to it.
+        let own = "from pc (cpe.example.net [198.51.100.9]) by smtp.mimecast.com with ESMTPSA id 1";
+        assert_eq!(roles(&[own], None), ["msa"]);
+    }
+
+    #[test]
+    fn microsoft_365_filters_for_those_who_have_their_mailboxes_elsewhere() {
+        const INTO: &str = "from a.example.com (192.0.2.1) by DB5EUR02FT022.mail.protection.outlook.com (10.13.58.99) with Microsoft SMTP Server id 15.20.1.1 via Frontend Transport";
+        const INNER: &str = "from DB5PR01CA0012.eurprd01.prod.outlook.com (2603:10a6:4::1) by AM0PR01MB0007.eurprd01.prod.outlook.com (2603:10a6:208:9::7) with Microsoft SMTP Server id 15.20.1.1";
+        const OUT: &str = "from EUR05-DB8-obe.outbound.protection.outlook.com (mail-db8eur05on2101.outbound.protection.outlook.com [40.107.20.101]) by mx.example.org (Postfix) with ESMTPS id 2";
+        let of = |more: &str| {
+            let lines = [OUT, INNER, INTO]
+                .map(|l| format!("Received: {l}; Mon, 2 Mar 2026 09:00:00 +0000\n"));
+            let header = format!("{more}{}\n", lines.concat());
+            let head = crate::message::layer::Head::parse(header.as_bytes());
+            let way = crate::route::of(&head, &[]);
+            way.hops.iter().map(|h| h.role.id()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(""), ["mfa", "mta", "mta"]);
+        // There it was sent on.
+        let path = "Return-Path: <bob+SRS=44ldt=IX=example.com=alice@tenant.example>\n";
+        assert_eq!(of(path), ["mta", "mta", "mta"]);
     }
 
     #[test]

@@ -49,66 +49,29 @@ struct Plan<'c> {
 
 pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
     let values = &context.settings.values;
-    let mut trust = Vec::new();
-    for text in &command.trust {
-        match Trust::parse(text) {
-            Some(one) => trust.push(one),
-            None => {
-                complain(&format!(
-                    "--trust {text}: give a host, a domain, an address or a net such as 192.0.2.0/24"
-                ));
-                return Exit::Unusable;
-            }
+    let plan = match Plan::of(command, context) {
+        Ok(plan) => plan,
+        Err((why, exit)) => {
+            complain(&why);
+            return exit;
         }
-    }
+    };
     let stdin = command.paths.is_empty() || command.paths.iter().any(|p| p.as_os_str() == "-");
     if stdin && io::stdin().is_terminal() {
         complain("reading a message from standard input; end with Ctrl-D");
     }
-    let line = match command.live.then(|| Line::new(values)).transpose() {
-        Ok(line) => line,
-        Err(why) => {
-            complain(&why);
-            return Exit::Unknown;
-        }
-    };
-    let plan = Plan {
-        line,
-        values,
-        paint: context.paint,
-        command,
-        trust,
-    };
     let mut teller = Teller::new(values, command.summary, None).reading_on(command.html.is_some());
     let workers = values
         .jobs
         .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    let mut total = Done {
-        summary: command.summary.then(Summary::default),
-        ..Done::default()
-    };
+    let mut total = plan.nothing();
     let write = |done: Done| {
-        total.some_bad |= done.some_bad;
-        total.some_error |= done.some_error;
-        total.some_silence |= done.some_silence;
-        total.pages.extend(done.pages);
-        if let (Some(sum), Some(more)) = (&mut total.summary, done.summary) {
-            sum.add(more);
-        }
-        teller.tell(&done.told)
+        let text = total.add(done);
+        teller.tell(&text)
     };
     let mails = Mails::new(source::read(&command.paths));
     bulk::run(mails, workers, |batch| plan.work(&batch), write);
-    let sums = total.summary.as_ref().map(|sum| match values.format {
-        Format::Json => {
-            let mut text = String::new();
-            json::route::summary(&mut text, sum);
-            text
-        }
-        // The formats of monitors are refused before, here as everywhere but in dnsbl.
-        _ => human::route::summary(sum, context.paint),
-    });
-    teller.conclude(&sums.unwrap_or_default());
+    teller.conclude(&total.sums(values.format, context.paint));
     if let Some(file) = &command.html
         && let Err(error) = std::fs::write(file, html::route::document(&total.pages))
     {
@@ -119,12 +82,45 @@ pub(super) fn run(command: &cli::Route, context: &Context) -> Exit {
         ));
         total.some_error = true;
     }
-    match teller.stopped() {
-        Some(stopped) => stopped,
-        None if total.some_error => Exit::Unusable,
-        None if total.some_bad => Exit::Bad,
-        None if total.some_silence => Exit::Unknown,
-        None => Exit::Good,
+    teller.stopped().unwrap_or_else(|| total.exit())
+}
+
+impl Done {
+    /// Takes in what a worker made; gives what is to be told at once.
+    fn add(&mut self, more: Self) -> Told {
+        self.some_bad |= more.some_bad;
+        self.some_error |= more.some_error;
+        self.some_silence |= more.some_silence;
+        self.pages.extend(more.pages);
+        if let (Some(sum), Some(more)) = (&mut self.summary, more.summary) {
+            sum.add(more);
+        }
+        more.told
+    }
+
+    /// The counts over all messages, when asked for.
+    fn sums(&self, format: Format, paint: Painter) -> String {
+        let Some(sum) = &self.summary else {
+            return String::new();
+        };
+        match format {
+            Format::Json => {
+                let mut text = String::new();
+                json::route::summary(&mut text, sum);
+                text
+            }
+            // The formats of monitors are refused before, here as everywhere but in dnsbl.
+            _ => human::route::summary(sum, paint),
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            _ if self.some_error => Exit::Unusable,
+            _ if self.some_bad => Exit::Bad,
+            _ if self.some_silence => Exit::Unknown,
+            _ => Exit::Good,
+        }
     }
 }
 
@@ -150,12 +146,43 @@ pub(super) fn plainly(
     Some((done.told.text, done.some_bad))
 }
 
-impl Plan<'_> {
-    fn work(&self, batch: &Batch) -> Done {
-        let mut done = Done {
+impl<'c> Plan<'c> {
+    /// Reads the flags; an error comes with the exit code that is due for it.
+    fn of(command: &'c cli::Route, context: &'c Context) -> Result<Self, (String, Exit)> {
+        let values = &context.settings.values;
+        let trusted = |text: &String| {
+            Trust::parse(text).ok_or_else(|| {
+                let why = format!(
+                    "--trust {text}: give a host, a domain, an address or a net such as 192.0.2.0/24"
+                );
+                (why, Exit::Unusable)
+            })
+        };
+        let trust = command
+            .trust
+            .iter()
+            .map(trusted)
+            .collect::<Result<_, _>>()?;
+        let line = command.live.then(|| Line::new(values)).transpose();
+        Ok(Self {
+            values,
+            paint: context.paint,
+            command,
+            trust,
+            line: line.map_err(|why| (why, Exit::Unknown))?,
+        })
+    }
+
+    /// What there is before the first message.
+    fn nothing(&self) -> Done {
+        Done {
             summary: self.command.summary.then(Summary::default),
             ..Done::default()
-        };
+        }
+    }
+
+    fn work(&self, batch: &Batch) -> Done {
+        let mut done = self.nothing();
         for job in &batch.jobs {
             self.one(job, &mut done);
         }

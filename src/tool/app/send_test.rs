@@ -4,6 +4,8 @@ mod content;
 mod real;
 mod scenarios;
 mod secret;
+mod series;
+mod setting;
 
 use std::future::Future;
 

@@ -202,8 +202,8 @@ pub(super) fn arc(head: &Head<'_>, results: &mut Vec<Outcome>) -> Option<Arc> {
             let Some(set) = sets.get_mut(at) else {
                 continue;
             };
-            if let Some(has) = set.has.get_mut(kind) {
-                *has = true;
+            if let Some(times) = set.fields.get_mut(kind) {
+                *times = times.saturating_add(1);
             }
             match kind {
                 0 => {
@@ -215,7 +215,7 @@ pub(super) fn arc(head: &Head<'_>, results: &mut Vec<Outcome>) -> Option<Arc> {
                     set.cv = get("cv").map(|c| cut(&c.to_ascii_lowercase(), MAX_TEXT));
                     set.time = get("t").and_then(|t| t.parse().ok());
                 }
-                _ => {}
+                _ => set.expires_at = get("x").and_then(|x| x.parse().ok()),
             }
         }
     }
@@ -226,7 +226,7 @@ pub(super) fn arc(head: &Head<'_>, results: &mut Vec<Outcome>) -> Option<Arc> {
     let gapless = sets
         .iter()
         .zip(1..)
-        .all(|(s, n)| s.instance == n && s.has == [true; 3]);
+        .all(|(s, n)| s.instance == n && s.fields == [1; 3]);
     let cv = sets.last().and_then(|s| s.cv.clone());
     Some(Arc {
         complete: gapless,

@@ -4,6 +4,7 @@
 use super::{Case, server};
 use crate::route::finding::{Finding, Severity, Sureness};
 use crate::route::hop::Hop;
+use crate::route::known::{self, HOUSEHOLD};
 use crate::route::net::{self, Zone};
 use crate::route::received::dialect::is_exim_id;
 use crate::route::received::words;
@@ -64,6 +65,20 @@ pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) -> Option<usiz
     made_up.filter_map(|f| f.hop?.checked_sub(1)).max()
 }
 
+/// The signs that speak against one line, and what they weigh together.
+#[derive(Default)]
+struct Signs {
+    weight: u32,
+    texts: Vec<String>,
+}
+
+impl Signs {
+    fn add(&mut self, weight: u32, text: impl Into<String>) {
+        self.weight += weight;
+        self.texts.push(text.into());
+    }
+}
+
 fn judge(
     case: &Case<'_, '_>,
     i: usize,
@@ -71,85 +86,29 @@ fn judge(
     author: Option<usize>,
     found: &mut Vec<Finding>,
 ) {
-    let mut signs: Vec<String> = Vec::new();
-    let mut weight = 0;
-    let mut sign = |heavy: u32, text: String| {
-        weight += heavy;
-        signs.push(text);
-    };
+    let mut signs = Signs::default();
     if case.border.broken.is_some_and(|at| i <= at) {
-        sign(1, "nothing above confirms it".into());
+        signs.add(1, "nothing above confirms it");
     }
-    let clash = case
-        .clocks
-        .clashes
-        .iter()
-        .find(|c| c.first == i || c.second == i);
-    // Later than the line above it by hours, and not by a wrong zone.
-    let ahead = clash.is_some_and(|c| !c.zone && c.first == i && c.seconds >= 3 * HOUR_S);
-    if let Some(clash) = clash.filter(|c| !c.zone && c.seconds >= HOUR_S) {
-        sign(
-            1,
-            format!(
-                "its time is {} off its neighbours",
-                super::span(clash.seconds)
-            ),
-        );
-    }
-    if wrong_weekday(hop) {
-        sign(
-            1,
-            "its weekday is wrong, and servers take it from the calendar".into(),
-        );
-    }
+    let ahead = times(case, i, hop, &mut signs);
     if author.is_some_and(|a| hop.position > a) {
-        sign(
+        signs.add(
             1,
-            "it stands below the author's own fields, where no server writes".into(),
+            "it stands below the author's own fields, where no server writes",
         );
     }
     if let Some(text) = wrong_form(hop) {
-        sign(2, text);
+        signs.add(2, text);
     }
-    let own = own_name(case);
-    if let (Some(by), Some(own)) = (hop.by.best_name(), own)
+    if let (Some(by), Some(own)) = (hop.by.best_name(), own_name(case))
         && net::same_organisation(by, own)
         && case.border.broken.is_some()
     {
-        sign(
-            2,
-            format!("it claims to be of {own}, below the line at which the mail came in"),
-        );
+        let text = format!("it claims to be of {own}, below the line at which the mail came in");
+        signs.add(2, text);
     }
-    let by_address = hop
-        .by
-        .host
-        .as_deref()
-        .is_some_and(|h| words::address(h).is_some())
-        && hop.by.ip.is_some_and(|ip| net::zone(ip) == Zone::Public);
-    let bare = hop.with.is_none() && hop.id.is_none() && hop.by.software.is_none();
-    if by_address && bare {
-        sign(
-            2,
-            "it has a bare address for a server, no protocol and no id: the form of spam programs"
-                .into(),
-        );
-    } else if hop.with.is_none()
-        && hop.id.is_none()
-        && hop.by.host.is_some()
-        && hop.from.ip.is_some()
-    {
-        sign(1, "it has neither protocol nor id".into());
-    } else if hop.id.is_none() && hop.dialect.is_none() && ahead {
-        sign(1, "it has no id".into());
-    }
-    if case.border.at == Some(i + 1) && bare && case.hop(i + 1).is_some_and(is_household) {
-        sign(
-            1,
-            "the machine that brought it is no mail server by its name".into(),
-        );
-    }
-    let (severity, code, sureness, verdict) = match weight {
+    bareness(case, i, hop, ahead, &mut signs);
+    let (severity, code, sureness, verdict) = match signs.weight {
         FORGED.. => (
             Severity::Error,
             "forged-line",
@@ -167,9 +126,60 @@ fn judge(
     let text = format!(
         "the line of {} {verdict}: {}",
         server(hop),
-        signs.join("; ")
+        signs.texts.join("; ")
     );
     found.push(Finding::at(hop.n, severity, code, sureness, text));
+}
+
+/// Its time against its neighbours and the calendar; gives whether it is later than the line above
+/// it by hours, and not by a wrong zone.
+fn times(case: &Case<'_, '_>, i: usize, hop: &Hop, signs: &mut Signs) -> bool {
+    let mut clashes = case.clocks.clashes.iter();
+    let clash = clashes.find(|c| c.first == i || c.second == i);
+    let clash = clash.filter(|c| !c.zone);
+    if let Some(clash) = clash.filter(|c| c.seconds >= HOUR_S) {
+        let text = format!(
+            "its time is {} off its neighbours",
+            super::span(clash.seconds)
+        );
+        signs.add(1, text);
+    }
+    if wrong_weekday(hop) {
+        signs.add(
+            1,
+            "its weekday is wrong, and servers take it from the calendar",
+        );
+    }
+    clash.is_some_and(|c| c.first == i && c.seconds >= 3 * HOUR_S)
+}
+
+/// What servers write and this line does not have.
+fn bareness(case: &Case<'_, '_>, i: usize, hop: &Hop, ahead: bool, signs: &mut Signs) {
+    let (host, id) = (hop.by.host.as_deref(), &hop.id);
+    // There are filter services that write as little.
+    if host.is_some_and(|host| known::service(host).is_some()) {
+        return;
+    }
+    let by_address = host.is_some_and(|h| words::address(h).is_some())
+        && hop.by.ip.is_some_and(|ip| net::zone(ip) == Zone::Public);
+    let silent = hop.with.is_none() && id.is_none();
+    let bare = silent && hop.by.software.is_none();
+    if by_address && bare {
+        signs.add(
+            2,
+            "it has a bare address for a server, no protocol and no id: the form of spam programs",
+        );
+    } else if silent && host.is_some() && hop.from.ip.is_some() {
+        signs.add(1, "it has neither protocol nor id");
+    } else if id.is_none() && hop.dialect.is_none() && ahead {
+        signs.add(1, "it has no id");
+    }
+    if case.border.at == Some(i + 1) && bare && case.hop(i + 1).is_some_and(is_household) {
+        signs.add(
+            1,
+            "the machine that brought it is no mail server by its name",
+        );
+    }
 }
 
 /// Whether somebody edited the header after it was received: the lines of the own side, which no
@@ -214,25 +224,11 @@ fn wrong_weekday(hop: &Hop) -> bool {
     hop.time.is_some_and(|t| t.wrong_weekday)
 }
 
-/// A client without a reverse name, or with one that providers give to households: the address
+/// A client that has no reverse name, or one that providers give to households: the address
 /// in it, or a word for the kind of line. Such machines relay for nobody.
 fn is_household(hop: &Hop) -> bool {
-    const WORDS: [&str; 12] = [
-        "dsl",
-        "dyn",
-        "dial",
-        "ppp",
-        "cable",
-        "pool",
-        "dhcp",
-        "client",
-        "broadband",
-        "cpe",
-        "dip",
-        "catv",
-    ];
     let Some(name) = hop.from.rdns.as_deref() else {
-        return true;
+        return hop.states_rdns();
     };
     let numbered = match hop.from.ip {
         Some(std::net::IpAddr::V4(ip)) => {
@@ -242,7 +238,7 @@ fn is_household(hop: &Hop) -> bool {
         }
         _ => false,
     };
-    numbered || WORDS.iter().any(|w| words::find(name, w).is_some())
+    numbered || HOUSEHOLD.iter().any(|w| words::find(name, w).is_some())
 }
 
 /// A line in the name of a known system, in a form that this system never writes.

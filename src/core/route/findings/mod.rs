@@ -2,6 +2,7 @@
 //! finding names the hop it rests on, and how sure it is.
 
 mod forged;
+mod loops;
 mod path;
 mod sender;
 mod session;

@@ -2,16 +2,20 @@
 //! side claims of itself.
 
 use super::Case;
-use crate::route::authentication::Authentication;
+use crate::route::authentication::{Arc, Authentication, Seal};
 use crate::route::filters;
 use crate::route::finding::{Finding, Severity, Sureness};
+use crate::route::known::CLAIMS;
 use crate::route::net;
 use crate::route::received::words;
 use crate::route::{Handler, HandlerKind, lists};
 
 pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     handlers(case, found);
+    failed(&case.route.authentication, found);
+    sealed(case, found);
     verdicts(case, found);
+    border_address(case, found);
     signatures(case, found);
     addresses(case, found);
     claims(case, found);
@@ -56,15 +60,17 @@ fn sent_on(handler: &Handler) -> String {
     }
 }
 
-fn verdicts(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
-    let all = &case.route.authentication;
-    let weight = |trusted: bool| {
-        if trusted {
-            (Severity::Warning, Sureness::High)
-        } else {
-            (Severity::Info, Sureness::Low)
-        }
-    };
+/// What a server of the own side found out counts; what others say it found is hearsay.
+const fn weight(trusted: bool) -> (Severity, Sureness) {
+    if trusted {
+        (Severity::Warning, Sureness::High)
+    } else {
+        (Severity::Info, Sureness::Low)
+    }
+}
+
+/// SPF, DMARC and Microsoft's summary of both, where they failed.
+fn failed(all: &Authentication, found: &mut Vec<Finding>) {
     let who = |by: &Option<String>| by.clone().unwrap_or_else(|| "the receiver".to_owned());
     if let Some(spf) = all
         .spf
@@ -107,27 +113,10 @@ fn verdicts(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
         let text = format!("Microsoft's composite authentication {words}");
         found.push(Finding::whole(severity, "compauth", sureness, text));
     }
-    if let Some(arc) = &all.arc {
-        if !arc.complete {
-            let text = "the ARC chain has gaps, so it proves nothing".to_owned();
-            found.push(Finding::whole(Severity::Info, "arc", Sureness::High, text));
-        } else if arc.cv.as_deref() == Some("fail") {
-            let text = "the newest sealer found the ARC chain broken".to_owned();
-            found.push(Finding::whole(
-                Severity::Warning,
-                "arc",
-                Sureness::Medium,
-                text,
-            ));
-        } else if let Some(text) = vouched(all) {
-            found.push(Finding::whole(
-                Severity::Info,
-                "arc",
-                Sureness::Medium,
-                text,
-            ));
-        }
-    }
+}
+
+/// What filters on the way took the mail for.
+fn verdicts(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     for verdict in case
         .route
         .verdicts
@@ -148,7 +137,61 @@ fn verdicts(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
             text,
         ));
     }
-    border_address(case, found);
+}
+
+/// What the ARC chain is worth, as far as that shows without the keys (RFC 8617 §5.2).
+fn sealed(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
+    let all = &case.route.authentication;
+    let Some(arc) = &all.arc else { return };
+    let mut say = |severity, sureness, text: String| {
+        found.push(Finding::whole(severity, "arc", sureness, text));
+    };
+    if !arc.complete {
+        let text = "the ARC chain has gaps, so it proves nothing".to_owned();
+        say(Severity::Info, Sureness::High, text);
+    } else if arc.cv.as_deref() == Some("fail") {
+        let text = "the newest sealer found the ARC chain broken".to_owned();
+        say(Severity::Warning, Sureness::Medium, text);
+    } else if let Some(text) = misjudged(arc) {
+        say(Severity::Info, Sureness::High, text);
+    } else if let Some(expired) = arc.sets.last().filter(|newest| {
+        newest
+            .expires_at
+            .zip(arrived(case))
+            .is_some_and(|(x, at)| x < at)
+    }) {
+        let who = expired.domain.as_deref().unwrap_or("the newest sealer");
+        let text = format!("the ARC signature of {who} had run out before the mail arrived");
+        say(Severity::Warning, Sureness::High, text);
+    } else if let Some(text) = vouched(all) {
+        say(Severity::Info, Sureness::Medium, text);
+    }
+}
+
+/// A seal whose `cv=` does not fit its place: `none` is for the first, `pass` for all others, and
+/// behind `fail` nobody may seal any more (RFC 8617 §5.1.2).
+fn misjudged(arc: &Arc) -> Option<String> {
+    let wanted = |set: &Seal| if set.instance == 1 { "none" } else { "pass" };
+    let odd = arc
+        .sets
+        .iter()
+        .find(|set| set.cv.as_deref() != Some(wanted(set)))?;
+    let who = odd.domain.as_deref().unwrap_or("a server");
+    let says = match odd.cv.as_deref() {
+        Some(cv) => format!("says cv={cv}"),
+        None => "does not say what it found (cv=)".to_owned(),
+    };
+    Some(format!(
+        "seal {} of the ARC chain, by {who}, {says} where {} is due, so the chain proves nothing",
+        odd.instance,
+        wanted(odd)
+    ))
+}
+
+/// When the mail arrived, by its newest line.
+fn arrived(case: &Case<'_, '_>) -> Option<i64> {
+    let stamp = case.route.hops.iter().rev().find_map(|h| h.time);
+    stamp.map(|t| t.seconds)
 }
 
 /// DMARC failed here, but a server on the way sealed that it passed there: a list or a forwarder
@@ -208,13 +251,7 @@ fn border_address(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
 }
 
 fn signatures(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
-    let arrived = case
-        .route
-        .hops
-        .iter()
-        .rev()
-        .find_map(|h| h.time)
-        .map(|t| t.seconds);
+    let arrived = arrived(case);
     for signature in &case.route.authentication.dkim {
         let domain = &signature.domain;
         let mut say =
@@ -305,33 +342,18 @@ fn addresses(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
 
 /// What the author's side says of itself in fields that anybody can write.
 fn claims(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
-    const FIELDS: [&str; 11] = [
-        "X-Originating-IP",
-        "X-Sender-IP",
-        "X-Client-IP",
-        "X-AOL-IP",
-        "X-Yahoo-Post-IP",
-        "X-EIP",
-        "X-Source-IP",
-        "X-Real-IP",
-        "X-Originating-Email",
-        "X-PHP-Originating-Script",
-        "X-MDRemoteIP",
-    ];
-    for name in FIELDS {
+    for claim in CLAIMS {
+        let name = claim.field;
         let Some(value) = case.head.get(name).filter(|v| !v.is_empty()) else {
             continue;
         };
         let value = crate::route::hop::cut(value.trim_matches(['[', ']', ' ']), 200);
-        let what = match name {
-            "X-PHP-Originating-Script" => match value.split_once(':') {
-                Some((uid, script)) => format!("{name}: the script {script} of user {uid} sent it"),
-                None => format!("{name}: the script {value} sent it"),
-            },
-            "X-Originating-Email" => format!("{name} gives {value} as the author's mailbox"),
-            "X-MDRemoteIP" => format!("{name} gives {value} as the client that MDaemon saw"),
-            _ => format!("{name} gives {value} as the author's address"),
+        let (value, of) = match value.split_once(':').filter(|_| claim.script) {
+            Some((user, script)) => (script, format!(" of user {user}")),
+            None => (value.as_str(), String::new()),
         };
+        let (before, behind) = claim.says;
+        let what = format!("{name} {before}{value}{of}{behind}");
         let text = format!("{what}; a claim, no more trustworthy than the oldest line");
         found.push(Finding::whole(
             Severity::Info,
@@ -374,6 +396,52 @@ mod tests {
         let arc = found.iter().find(|f| f.code == "arc").unwrap();
         assert!(arc.text.contains("lists.example.net"), "{}", arc.text);
         assert!(findings(seal).iter().all(|f| f.code != "arc"));
+    }
+
+    #[test]
+    fn a_chain_whose_seals_do_not_fit_their_places_proves_nothing() {
+        let set = |i: u32, cv: &str, more: &str| {
+            format!(
+                "ARC-Seal: i={i}; cv={cv}; d=s{i}.example\nARC-Message-Signature: i={i}; d=s{i}.example{more}\n\
+                     ARC-Authentication-Results: i={i}; s{i}.example; dmarc=pass header.from=example.com\n"
+            )
+        };
+        let told = |sets: &[String]| {
+            let found = findings(&sets.concat());
+            let arc = found.into_iter().find(|f| f.code == "arc");
+            arc.map(|f| (f.severity, f.text))
+                .unwrap_or((Severity::Info, String::new()))
+        };
+        assert_eq!(told(&[set(2, "pass", ""), set(1, "none", "")]).1, "");
+        for (sets, words) in [
+            (
+                [set(2, "none", ""), set(1, "none", "")],
+                "seal 2 of the ARC chain, by s2.example, says cv=none where pass is due",
+            ),
+            ([set(2, "pass", ""), set(1, "pass", "")], "seal 1"),
+            (
+                [set(2, "pass", ""), set(1, "fail", "")],
+                "says cv=fail where none is due",
+            ),
+            ([set(1, "none", ""), set(1, "none", "")], "gaps"),
+            (
+                [set(2, "fail", ""), set(1, "none", "")],
+                "found the ARC chain broken",
+            ),
+            // 2026-03-02 09:15:29, a second before the mail arrived.
+            (
+                [set(2, "pass", "; x=1772442929"), set(1, "none", "")],
+                "the ARC signature of s2.example had run out",
+            ),
+        ] {
+            let text = told(&sets).1;
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        // Only the newest signature of the message has to hold still.
+        assert_eq!(
+            told(&[set(2, "pass", "; x=1772442939"), set(1, "none", "; x=1")]).1,
+            ""
+        );
     }
 
     #[test]

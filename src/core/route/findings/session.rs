@@ -3,6 +3,7 @@
 use super::{Case, client};
 use crate::route::finding::{Finding, Severity, Sureness};
 use crate::route::hop::Hop;
+use crate::route::known::{WEAK_CIPHERS, WEAK_VERSIONS};
 use crate::route::net::{self, Zone};
 use crate::route::received::words;
 
@@ -42,17 +43,13 @@ fn clear_text(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
 }
 
 fn weak(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
-    const OLD: [&str; 4] = ["SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1"];
-    const BROKEN: [&str; 8] = [
-        "rc4", "arcfour", "des-cbc", "3des", "export", "null", "adh-", "aecdh-",
-    ];
     for hop in &case.route.hops {
-        let version = hop.tls.version.filter(|v| OLD.contains(v));
+        let version = hop.tls.version.filter(|v| WEAK_VERSIONS.contains(v));
         let cipher = hop
             .tls
             .cipher
             .as_deref()
-            .filter(|c| BROKEN.iter().any(|b| words::find(c, b).is_some()));
+            .filter(|c| WEAK_CIPHERS.iter().any(|b| words::find(c, b).is_some()));
         let what = match (version, cipher) {
             (Some(v), Some(c)) => format!("{v} with {c}"),
             (Some(v), None) => v.to_owned(),

@@ -87,6 +87,10 @@ impl<'x> Iterator for Scanner<'x> {
                     }
                     None => self.at += 1,
                 },
+                b'[' if let Some(close) = self.remark(start) => {
+                    self.at = close + 1;
+                    return self.token(Kind::Comment, start, start + 1, close);
+                }
                 _ => {
                     self.word(start);
                     return self.token(Kind::Word, start, start, self.at);
@@ -146,6 +150,17 @@ impl<'x> Scanner<'x> {
         let next = memchr::memchr(b'(', inside)?;
         let by = memchr::memmem::find(inside.get(..next)?, b" by ")?;
         Some(start + 1 + by)
+    }
+
+    /// Where a remark in square brackets ends: `[Authenticated ID (12345)]` (Runbox).
+    fn remark(&self, start: usize) -> Option<usize> {
+        const SAID: &[u8] = b"authenticated ";
+        let inside = self.bytes.get(start + 1..)?;
+        let inside = inside.get(..inside.len().min(MAX_GROUP))?;
+        if !inside.get(..SAID.len())?.eq_ignore_ascii_case(SAID) {
+            return None;
+        }
+        memchr::memchr(b']', inside).map(|at| start + 1 + at)
     }
 
     fn word(&mut self, start: usize) {

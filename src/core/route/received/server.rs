@@ -173,58 +173,91 @@ fn with<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
     for word in words(line.with_more).take(1) {
         r.tls.used |= word.eq_ignore_ascii_case("STARTTLS") || find(word, "tls").is_some();
     }
+    remarks(line, r);
+    let Some(text) = run(line.body, clause_of_protocol(line, r)) else {
+        return;
+    };
+    let text = text.trim_end_matches([',', ':']);
+    if encrypted(text, r) {
+        return;
+    }
+    let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    if let Some(inner) = inner {
+        r.by.software.get_or_insert(inner);
+    }
+    let Some(chosen) = protocol(text, inner, r) else {
+        return;
+    };
+    note_protocol(chosen, r);
+    // HTTPS, POP3-SSL, IMAPS: encrypted by their nature.
+    r.tls.used |= ["https", "pop3s", "imaps"]
+        .iter()
+        .any(|p| after(chosen, p).is_some())
+        || find(chosen, "ssl").is_some();
+    r.with = Some(chosen);
+}
+
+/// The comments behind the protocol: the product, `with IMAP (fetchmail-6.4.38)`, and who logged
+/// in, `with esmtpsa (ID alice@example.com)`.
+fn remarks<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
     for comment in comments(line.with) {
-        // What stands behind the protocol is the product: `with IMAP (fetchmail-6.4.38)`.
+        let said = comment.trim();
+        if let Some(user) = said.strip_prefix("ID ").filter(|u| !u.contains(' ')) {
+            let protocol = words(line.with).next().and_then(session::protocol);
+            if protocol.is_some_and(|(authenticated, _)| authenticated) {
+                r.auth.user = r.auth.user.or(Some(bare(user)));
+                continue;
+            }
+        }
         if r.by.software.is_none()
             && !session::is_session(comment)
             && find(comment, "authenticated").is_none()
             && comment.starts_with(|c: char| c.is_ascii_alphanumeric())
             // The server's name as the client asked for it (RFC 6066 §3), and an address.
             && !comment.starts_with("SNI ")
-            && address(comment.trim()).is_none()
+            && address(said).is_none()
         {
-            r.by.software = Some(comment.trim());
+            r.by.software = Some(said);
         }
     }
-    // s/qmail: `de/crypted with TLSv1.3: CIPHER [256/256] DN=unknown by HOST with ESMTPS`.
+}
+
+/// The clause in which the protocol stands. s/qmail puts another `with` before it: `de/crypted with
+/// TLSv1.3: CIPHER [256/256] DN=unknown by HOST with ESMTPS`.
+fn clause_of_protocol<'t, 'x>(line: &Line<'t, 'x>, r: &mut Received<'x>) -> &'t [Token<'x>] {
     let first = words(line.with).next().unwrap_or_default();
-    let mut clause = line.with;
-    if session::version(bare(first)).is_some() {
-        r.tls.used = true;
-        words(line.with)
-            .take(2)
-            .for_each(|w| session::note_tls(bare(w), &mut r.tls));
-        clause = line.with_more;
+    if session::version(bare(first)).is_none() {
+        return line.with;
     }
-    let Some(text) = run(line.body, clause) else {
-        return;
-    };
-    let text = text.trim_end_matches([',', ':']);
+    r.tls.used = true;
+    words(line.with)
+        .take(2)
+        .for_each(|w| session::note_tls(bare(w), &mut r.tls));
+    line.with_more
+}
+
+/// Forms that put protocol and cipher together; true when it was one of them.
+fn encrypted<'x>(text: &'x str, r: &mut Received<'x>) -> bool {
     let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
-    if let Some(inner) = inner {
-        r.by.software.get_or_insert(inner);
-    }
     let mut said = inner.unwrap_or(text).split_ascii_whitespace();
     let (first, last) = (said.next().unwrap_or_default(), said.next_back());
     // IronPort: `ESMTP/TLS/CIPHER`.
     if let Some((protocol, rest)) = first.split_once('/')
         && session::protocol(protocol).is_some()
     {
-        r.with = Some(protocol);
-        for part in rest.split('/') {
-            r.tls.used = true;
-            session::note_tls(part, &mut r.tls);
-        }
+        r.tls.used = true;
         // The newer form goes on behind a blank: `ESMTP/TLS/TLSv1.2 CIPHER`.
-        for part in said.chain(last) {
+        for part in rest.split('/').chain(said).chain(last) {
             session::note_tls(part, &mut r.tls);
         }
+        r.with = Some(protocol);
         note_protocol(protocol, r);
-        return;
+        return true;
     }
     if first.eq_ignore_ascii_case("cipher") {
-        return;
+        return true;
     }
+    // qmail: `with CIPHER encrypted SMTP`.
     if let Some(word) = last
         && find(text, " encrypted").is_some()
     {
@@ -232,36 +265,30 @@ fn with<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
         session::note_tls(first, &mut r.tls);
         r.with = Some(word);
         note_protocol(word, r);
-        return;
+        return true;
     }
+    false
+}
+
+/// The protocol among the words of the clause; what stands before it is the product. `with
+/// UNKNOWN` (Momentum) says nothing.
+fn protocol<'x>(text: &'x str, inner: Option<&'x str>, r: &mut Received<'x>) -> Option<&'x str> {
+    let is_protocol = |word: &&str| session::protocol(word).is_some();
+    let mut said = inner.unwrap_or(text).split_ascii_whitespace();
+    let (first, last) = (said.next().unwrap_or_default(), said.next_back());
     // `with ESMTP AUTH` instead of ESMTPA.
     r.auth.authenticated |= last.is_some_and(|w| w.eq_ignore_ascii_case("AUTH"));
-    let chosen = if session::protocol(first).is_some() {
+    let chosen = if is_protocol(&first) {
         first
-    } else if let Some(word) = last.filter(|w| session::protocol(w).is_some()) {
-        let product = text
-            .get(..text.len() - word.len())
-            .unwrap_or_default()
-            .trim();
-        r.by.software.get_or_insert(product);
-        word
-    } else if let Some(word) =
-        inner.and_then(|i| i.split(' ').find(|w| session::protocol(w).is_some()))
-    {
+    } else if let Some(word) = last.filter(is_protocol) {
+        let product = text.get(..text.len() - word.len()).unwrap_or_default();
+        r.by.software.get_or_insert(product.trim());
         word
     } else {
-        inner.unwrap_or(text)
+        let within = inner.and_then(|i| i.split(' ').find(is_protocol));
+        within.or(inner).unwrap_or(text)
     };
-    // `with UNKNOWN` (Momentum) says nothing; `with local` says much.
-    if !chosen.eq_ignore_ascii_case("unknown") {
-        note_protocol(chosen, r);
-        // HTTPS, POP3-SSL, IMAPS: encrypted by their nature.
-        r.tls.used |= ["https", "pop3s", "imaps"]
-            .iter()
-            .any(|p| after(chosen, p).is_some())
-            || find(chosen, "ssl").is_some();
-        r.with = Some(chosen);
-    }
+    (!chosen.eq_ignore_ascii_case("unknown")).then_some(chosen)
 }
 
 fn note_protocol(word: &str, r: &mut Received<'_>) {
@@ -302,5 +329,13 @@ fn id_and_recipient<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
             .or_else(path)
             .filter(|m| *m != "<>")
             .or_else(local);
+    }
+    // IDA sendmail: `(5.65c/IDA-1.4.4 for <bob@example.org>)`.
+    if line.recipient.is_empty() && r.recipient.is_none() {
+        r.recipient = line.comments().find_map(|comment| {
+            let at = find(comment.text, " for <")?;
+            let path = comment.text.get(at + " for ".len()..)?;
+            mailbox(path.split('>').next()?).filter(|m| m.contains('@'))
+        });
     }
 }

@@ -301,7 +301,7 @@ fn authenticated_user(text: &str) -> Option<&str> {
         introduced = true;
         words.next();
     }
-    let user = bare(words.next()?);
+    let user = bare(words.next()?).trim_matches(['(', ')']);
     (introduced && !user.is_empty() && !user.starts_with("bits=")).then_some(user)
 }
 

@@ -2,50 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Words that stand where a name would stand and are none.
-const NO_NAMES: [&str; 35] = [
-    "unknown",
-    "unknown/local",
-    "unknown.domain",
-    "no.name.available",
-    "nodnsquery",
-    "softdnserr",
-    "unverified",
-    "verified",
-    "unavailable",
-    "unresolved",
-    "unidentified",
-    "network",
-    "userid",
-    "uid",
-    "spooler",
-    "masked",
-    "local",
-    "none",
-    "null",
-    "anonymous",
-    "hidden",
-    "nohost",
-    "port",
-    "unknownhost",
-    "undefined",
-    "nil",
-    "n/a",
-    "noname",
-    "noptr",
-    "nordns",
-    "norevdns",
-    "redacted",
-    "removed",
-    "deleted",
-    "snip",
-];
-
-/// Remarks that stand where the reverse name would; a client may well call itself so.
-const NO_REVERSE: [&str; 13] = [
-    "nxdomain", "servfail", "dnserror", "timeout", "tempfail", "error", "failed", "really",
-    "actually", "claims", "forged", "may", "private",
-];
+use crate::route::known::{NO_NAMES, NO_REVERSE};
 
 /// Longest host name (RFC 1035 §2.3.4).
 const MAX_NAME: usize = 255;
@@ -68,7 +25,7 @@ pub(crate) fn tagless(word: &str) -> &str {
 
 /// Whether a word is one of those that say "there is no name".
 pub(crate) fn is_placeholder(word: &str) -> bool {
-    let word = bare(word);
+    let word = bare(word.strip_suffix('.').unwrap_or(word));
     word.is_empty() || NO_NAMES.iter().any(|w| w.eq_ignore_ascii_case(word))
 }
 

@@ -116,7 +116,7 @@ async fn signatures<L: Lookup>(
     way: &Route,
 ) -> Vec<Signature> {
     let author = way.message.from.as_deref().and_then(|f| f.rsplit_once('@'));
-    let aligned = |domain: &str| author.is_some_and(|(_, d)| net::same_organisation(d, domain));
+    let aligned = |domain: &str| author.is_some_and(|(_, d)| net::is_aligned(d, domain));
     let arrived = arrived(way).unwrap_or_else(Utc::now);
     match timeout(WHOLE, signature::verify(asker, mail, arrived)).await {
         Ok(checks) => checks

@@ -3,8 +3,9 @@
 //! else stay as they are. What a signature covers is left alone (RFC 1847 section 2.1), and so the
 //! message cannot be sent at all.
 
+mod body;
 mod field;
-mod words;
+mod header;
 
 use memchr::memchr;
 
@@ -69,7 +70,7 @@ fn entity(text: &[u8], place: Place, depth: usize, out: &mut Vec<u8>) -> Result<
     }
     let (head, blank, body) = split(text);
     if body.is_ascii() {
-        out.append(&mut header(head, None)?);
+        out.append(&mut fields(head, None)?);
         out.extend_from_slice(blank);
         out.extend_from_slice(body);
         return Ok(());
@@ -84,7 +85,7 @@ fn entity(text: &[u8], place: Place, depth: usize, out: &mut Vec<u8>) -> Result<
         if matches!(transfer, Transfer::Quoted | Transfer::Base64) {
             return Err(Unfit::Transfer);
         }
-        out.append(&mut header(head, Some("7bit"))?);
+        out.append(&mut fields(head, Some("7bit"))?);
         out.extend_from_slice(blank);
         return match kind.top.as_str() {
             "multipart" => parts(body, &kind, depth, out),
@@ -101,15 +102,15 @@ fn entity(text: &[u8], place: Place, depth: usize, out: &mut Vec<u8>) -> Result<
     let dense = body.iter().filter(|b| !b.is_ascii() || **b == 0).count() > body.len() / DENSE;
     let quoted = transfer != Transfer::Binary && !dense;
     let name = if quoted { "quoted-printable" } else { "base64" };
-    out.append(&mut header(head, Some(name))?);
+    out.append(&mut fields(head, Some(name))?);
     if place == Place::Top {
         complete(head, body, out);
     }
     out.extend_from_slice(blank);
     if quoted {
-        words::quoted_printable(body, out);
+        body::quoted_printable(body, out);
     } else {
-        words::base64(body, out);
+        body::base64(body, out);
     }
     Ok(())
 }
@@ -146,7 +147,7 @@ fn split(text: &[u8]) -> (&[u8], &[u8], &[u8]) {
 }
 
 /// The header section with another transfer encoding.
-fn header(head: &[u8], transfer: Option<&str>) -> Result<Vec<u8>, Unfit> {
+fn fields(head: &[u8], transfer: Option<&str>) -> Result<Vec<u8>, Unfit> {
     let mut out = Vec::with_capacity(head.len() + 64);
     let mut told = false;
     for field in field::all(head) {
@@ -158,7 +159,7 @@ fn header(head: &[u8], transfer: Option<&str>) -> Result<Vec<u8>, Unfit> {
                 }
             }
             _ if field.is_ascii() => out.extend_from_slice(field),
-            _ => words::encode_field(field, &mut out)?,
+            _ => header::encode_field(field, &mut out)?,
         }
     }
     // What is not told is 7bit (RFC 2045 section 6.1).

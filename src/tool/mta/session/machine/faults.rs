@@ -67,7 +67,16 @@ impl Session {
             delay: strike.delay,
             then: Then::Go,
         };
-        let fate = match strike.act {
+        let fate = self.perform(strike.act, &mut mischief, out);
+        if mischief != Mischief::default() {
+            self.mischief = Some(Box::new(mischief));
+        }
+        fate
+    }
+
+    /// Does what a fault says; what concerns the connection is left in `mischief`.
+    fn perform(&mut self, act: Act, mischief: &mut Mischief, out: &mut Vec<u8>) -> Option<Fate> {
+        match act {
             Act::Go => None,
             Act::Certificate(flaw) => {
                 self.flaw = Some(flaw);
@@ -110,11 +119,7 @@ impl Session {
                 mischief.then = Then::Silence;
                 Some(Fate::Struck(Step::Leave))
             }
-        };
-        if mischief != Mischief::default() {
-            self.mischief = Some(Box::new(mischief));
         }
-        fate
     }
 
     /// Puts the words of a fault in the place of the reply that was written from `from` on.
