@@ -129,6 +129,8 @@ impl Walk<'_, '_> {
         let fails =
             roles & (marks::FAIL | marks::FINAL) != 0 || remote::reply_start(text) < text.len();
         let mut last_end = 0;
+        let before = self.out.entries.len();
+        let mut addressed = Vec::new();
         for found in address::all(text) {
             if self.known.owns(found.text) || is_service(found.text) {
                 continue;
@@ -156,6 +158,7 @@ impl Walk<'_, '_> {
             } else {
                 continue;
             };
+            addressed.push(is_addressed(text, found.start));
             self.out.entries.push(Entry {
                 address: found.text,
                 alias: None,
@@ -163,6 +166,18 @@ impl Walk<'_, '_> {
                 words: Vec::new(),
                 strength,
                 indent: 0,
+            });
+        }
+        // "Anna (anna@a.example) cannot write to bob@b.example": who is only mentioned beside one
+        // that is written to is not the one who fails.
+        if addressed.contains(&true) && addressed.contains(&false) {
+            let mut addressed = addressed.into_iter();
+            let mut at = 0;
+            self.out.entries.retain(|entry| {
+                at += 1;
+                at <= before
+                    || addressed.next() == Some(true)
+                    || entry.strength != Strength::Mentioned
             });
         }
     }
@@ -207,6 +222,15 @@ pub(super) fn is_sender(text: &str, at: usize) -> bool {
         "mailto",
         "visit",
         "envelope-from",
+    ];
+    ends_in_word(before, &words)
+}
+
+/// Words in front of an address to which somebody writes.
+pub(super) fn is_addressed(text: &str, at: usize) -> bool {
+    let before = part(text, 0, at).trim_end_matches(['<', ' ', '\'', '"', '(', '[', ':']);
+    let words = [
+        "to", "an", "à", "a", "al", "para", "naar", "til", "till", "do", "na",
     ];
     ends_in_word(before, &words)
 }

@@ -9,7 +9,7 @@ use super::draft::{self, Draft, Words};
 use super::found::Known;
 use super::marks::{self, Marks};
 use super::page::{Line, contains, lines, part};
-use super::passage::is_service;
+use super::passage::{is_addressed, is_service};
 use super::session::{self, Session};
 use super::{Voice, address, told};
 
@@ -66,7 +66,7 @@ fn refused(text: &str, known: &Known) -> Vec<Draft> {
         match logged(text, passage) {
             Some(draft) if drafts.len() < MAX_LOGGED => add(&mut drafts, draft),
             Some(_) => {}
-            None => replies.extend(refusal(text, passage)),
+            None => replies.extend(refusal(text, passage, known)),
         }
     }
     for draft in session.drafts.drain(..) {
@@ -179,7 +179,7 @@ const fn voice(code: Option<u16>) -> Voice {
 
 /// A refusal in a paragraph: a code with an enhanced code behind it; without one a line that is
 /// announced by a colon or names whom it refuses, and that tells of a failure.
-fn refusal(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
+fn refusal(text: &str, (from, to): (usize, usize), known: &Known) -> Option<Draft> {
     let paragraph = part(text, from, to);
     let (at, sure) = lines(paragraph, 0, paragraph.len()).find_map(|line| {
         let lead = line.body.trim_start_matches(SIGNS);
@@ -227,8 +227,15 @@ fn refusal(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
         5 => Action::Failed,
         _ => return None,
     };
+    // "She cannot write to bob@b.example, and gets 550 …"
+    let written_to = || {
+        let before = part(paragraph, 0, at);
+        let mut all = address::all(before).filter(|a| is_addressed(before, a.start));
+        all.find(|a| !known.owns(a.text) && !is_service(a.text))
+    };
+    let address = found.recipient.or_else(|| Some(written_to()?.text));
     Some(Draft {
-        address: found.recipient.map(str::to_owned),
+        address: address.map(str::to_owned),
         action: Some(action),
         command: found.command,
         words: vec![words],
@@ -339,6 +346,22 @@ mod tests {
         assert!(said[0].1.starts_with("550 5.7.1"), "{}", said[0].1);
         let (report, said) = told("The program says:\n\n452 mailbox full, try later").unwrap();
         assert_eq!((report, said[0].0.as_str()), (Report::Delayed, ""));
+    }
+
+    #[test]
+    fn who_is_written_to_is_the_recipient_and_who_tells_of_it_is_not() {
+        for text in [
+            "anna@desk.example can't write to info@far.example, she gets 550 5.1.1 User unknown.",
+            "Melder: anna@desk.example\nMail naar info@far.example komt terug:\n550 5.1.1 User unknown",
+        ] {
+            let (_, said) = told(text).unwrap();
+            assert_eq!(said.len(), 1, "{said:?}");
+            assert_eq!(said[0].0, "info@far.example");
+            // The same as a text without a header.
+            let notice = read(&open(text.as_bytes()), false).unwrap();
+            let all: Vec<_> = notice.statements.into_iter().map(|s| s.address).collect();
+            assert_eq!(all, [Some("info@far.example".to_owned())], "{text}");
+        }
     }
 
     #[test]
