@@ -128,10 +128,13 @@ pub(super) fn plain(layer: &Layer<'_>, evidence: &Evidence, prose: &Prose) -> Op
     } else if is_challenge(evidence, prose) && !fails {
         Report::Challenge
     } else if evidence.auto_reply
-        && !fails
+        && (!fails || is_answer(evidence, prose))
         && !evidence.failed_recipients
         && (!evidence.daemon || body(marks::VACATION) && !prose.shaped)
-        && (body(marks::VACATION) || !body(marks::FINAL) || prose.drafts.is_empty())
+        && (body(marks::VACATION)
+            || !body(marks::FINAL)
+            || prose.drafts.is_empty()
+            || subject(marks::S_AUTO) && !prose.shaped)
     {
         Report::AutoReply
     } else {
@@ -153,6 +156,15 @@ pub(super) fn plain(layer: &Layer<'_>, evidence: &Evidence, prose: &Prose) -> Op
             .map(|h| original::read(&h))
             .unwrap_or_default(),
     })
+}
+
+/// A help desk thanks for a question about mail that came back: its subject is that of the question.
+fn is_answer(evidence: &Evidence, prose: &Prose) -> bool {
+    let over = marks::FINAL | marks::EXPIRED | marks::DELAY;
+    prose.roles & marks::VACATION != 0
+        && prose.roles & over == 0
+        && !(evidence.daemon || evidence.null_sender || prose.shaped)
+        && prose.drafts.iter().all(|d| d.address.is_none())
 }
 
 fn is_challenge(evidence: &Evidence, prose: &Prose) -> bool {

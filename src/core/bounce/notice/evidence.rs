@@ -2,7 +2,7 @@
 //! one word or one field alone never decides, a notice has several.
 
 use crate::message::layer::{Layer, Wrap};
-use crate::message::lines;
+use crate::message::{addresses, lines};
 
 use super::marks::{self, DELAY, DELIVERED, EXPIRED, FINAL, Votes};
 use super::page::{contains, starts};
@@ -185,6 +185,9 @@ pub(super) fn is_whole(prose: &Prose, dialect: u16) -> bool {
     dialect >= 4 && prose.shaped && speaks
 }
 
+/// What the managers of lists put behind the name of the list.
+const MANAGERS: [&str; 5] = ["-admin", "-bounces", "-request", "-owner", "-errors"];
+
 /// List managers answer under the name of the list.
 fn is_list_manager(from: &str) -> bool {
     [
@@ -199,4 +202,32 @@ fn is_list_manager(from: &str) -> bool {
     ]
     .iter()
     .any(|part| contains(from, part))
+}
+
+/// The address of the list whose manager writes: `dev-bounces@lists.example` is that of
+/// `dev@lists.example`.
+pub(super) fn list_of_manager(from: &str) -> Option<String> {
+    let address = addresses::clean(from)?;
+    let (local, domain) = address.rsplit_once('@')?;
+    let list = MANAGERS.iter().find_map(|part| {
+        let at = local.len().checked_sub(part.len())?;
+        let same = local.get(at..)?.eq_ignore_ascii_case(part);
+        local.get(..at).filter(|list| same && !list.is_empty())
+    })?;
+    Some(format!("{list}@{domain}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::list_of_manager;
+
+    #[test]
+    fn the_list_of_a_manager_is_found() {
+        let list = |from: &str| list_of_manager(from).unwrap_or_default();
+        assert_eq!(list("Dev <dev-bounces@l.example>"), "dev@l.example");
+        assert_eq!(list("all-staff-Request@l.example"), "all-staff@l.example");
+        for none in ["ann@l.example", "-owner@l.example", "owner", ""] {
+            assert_eq!(list(none), "", "{none}");
+        }
+    }
 }

@@ -55,6 +55,8 @@ pub(super) struct Known {
     pub(super) owners: Vec<String>,
     /// X-Failed-Recipients.
     pub(super) failed: Vec<String>,
+    /// So many of the owners, from the first on, are those who get the notice.
+    readers: usize,
 }
 
 impl Known {
@@ -66,6 +68,9 @@ impl Known {
                 known
                     .owners
                     .extend(addresses::each(body).take(4).map(|a| a.address.to_owned()));
+            }
+            if name == "To" {
+                known.readers = known.owners.len();
             }
         }
         if let Some(original) = original
@@ -91,6 +96,12 @@ impl Known {
     pub(super) fn owns(&self, address: &str) -> bool {
         self.owners.iter().any(|o| o.eq_ignore_ascii_case(address))
             && !self.failed.iter().any(|f| f.eq_ignore_ascii_case(address))
+    }
+
+    /// True when this is who gets the notice.
+    pub(super) fn reads(&self, address: &str) -> bool {
+        let mut readers = self.owners.iter().take(self.readers);
+        readers.any(|o| o.eq_ignore_ascii_case(address))
     }
 
     /// The failed recipient with this local part.

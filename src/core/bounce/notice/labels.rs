@@ -60,6 +60,28 @@ pub(super) fn label(body: &str) -> Option<(Label, &str)> {
                 '-' | '*' | '(' | '[' | '>' | '|' | '・' | '「' | '」' | '【' | '】'
             )
     });
+    let label = known(key).or_else(|| {
+        let (first, second) = halves(key)?;
+        known(first).or_else(|| known(second))
+    })?;
+    Some((label, value))
+}
+
+/// Forms in two languages name each value twice: `退信原因 Reason：`.
+fn halves(key: &str) -> Option<(&str, &str)> {
+    if key.is_ascii() {
+        return None;
+    }
+    let foreign = |half: &str| !half.bytes().any(|b| b.is_ascii_alphabetic());
+    key.match_indices([' ', '/']).find_map(|(at, _)| {
+        let (first, second) = (key.get(..at)?.trim(), key.get(at + 1..)?.trim());
+        let two = first.is_ascii() && foreign(second) || second.is_ascii() && foreign(first);
+        (two && !first.is_empty() && !second.is_empty()).then_some((first, second))
+    })
+}
+
+/// What a label announces.
+fn known(key: &str) -> Option<Label> {
     let mut low = [0; MAX_LABEL];
     let low = low.get_mut(..key.len())?;
     low.copy_from_slice(key.as_bytes());
@@ -76,11 +98,11 @@ pub(super) fn label(body: &str) -> Option<(Label, &str)> {
     let key = std::str::from_utf8(low).ok()?;
     let has = |table: &[&str]| table.binary_search(&key).is_ok();
     if has(RECIPIENT_LABELS) {
-        Some((Label::Recipient, value))
+        Some(Label::Recipient)
     } else if has(REASON_LABELS) {
-        Some((Label::Reason, value))
+        Some(Label::Reason)
     } else if TO_LABELS.contains(&key) {
-        Some((Label::To, value))
+        Some(Label::To)
     } else {
         None
     }
@@ -128,6 +150,13 @@ mod tests {
         for blanks in ["理 由: x", "原　因：x", "退 信  原 因 ：x"] {
             assert_eq!(label(blanks), Some((Label::Reason, "x")), "{blanks}");
         }
+        for two in ["退信原因 Reason：x", "原因/Reason: x", "Reason 退信原因：x"] {
+            assert_eq!(label(two), Some((Label::Reason, "x")), "{two}");
+        }
+        assert_eq!(
+            label("無法傳送 Undeliverable to: x"),
+            Some((Label::Recipient, "x"))
+        );
         assert_eq!(label("ре ason: x"), None);
         assert_eq!(label("gr und: x"), None);
         assert_eq!(label(&"é".repeat(500)), None);

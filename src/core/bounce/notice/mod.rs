@@ -11,6 +11,7 @@ mod complaint;
 mod corpus_tests;
 mod cut;
 mod draft;
+mod events;
 mod evidence;
 mod found;
 #[cfg(test)]

@@ -222,8 +222,28 @@ pub(super) fn is_sender(text: &str, at: usize) -> bool {
         "mailto",
         "visit",
         "envelope-from",
+        // Whom to write to is nobody whose mail failed.
+        "please write to",
+        "or write to",
+        "please reply to",
+        "please e-mail",
+        "please email",
+        "schreiben sie an",
+        "wenden sie sich an",
+        "écrivez à",
+        "contactez",
+        "escriba a",
+        "escríbanos a",
+        "contacte",
+        "scrivere a",
+        "contattare",
+        "escreva para",
+        "neem contact op met",
     ];
-    ends_in_word(before, &words)
+    ends_in_word(before, &words) || before.eq_ignore_ascii_case("write to") || {
+        // "Write to" as the beginning of a sentence; somebody may tell "When I write to".
+        before.ends_with(". Write to") || before.ends_with("\nWrite to")
+    }
 }
 
 /// Words in front of an address to which somebody writes.

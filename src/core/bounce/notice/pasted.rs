@@ -4,6 +4,7 @@
 use crate::bounce::explanation::{Action, Remote};
 use crate::bounce::reply;
 use crate::message::layer::{Block, BlockKind, Layer};
+use crate::message::status::EnhancedCode;
 
 use super::draft::{self, Draft, Words};
 use super::found::Known;
@@ -63,6 +64,9 @@ fn refused(text: &str, known: &Known) -> Vec<Draft> {
         if passage.0 < session.to && session.from < passage.1 {
             continue;
         }
+        if dead_reader(part(text, passage.0, passage.1), known) {
+            continue;
+        }
         match logged(text, passage) {
             Some(draft) if drafts.len() < MAX_LOGGED => add(&mut drafts, draft),
             Some(_) => {}
@@ -86,6 +90,16 @@ fn refused(text: &str, known: &Known) -> Vec<Draft> {
         }
     }
     drafts
+}
+
+/// True for a passage that calls the mailbox of the very reader full or unknown: the mail is a warning
+/// about it, and nothing that came back, since it was to arrive there.
+fn dead_reader(passage: &str, known: &Known) -> bool {
+    let about = |code: EnhancedCode| matches!(code.subject, 1 | 2);
+    let mut named = address::all(passage).peekable();
+    named.peek().is_some()
+        && named.all(|found| known.reads(found.text))
+        && reply::find(passage).enhanced.is_some_and(about)
 }
 
 /// The last word about a recipient counts.
@@ -133,10 +147,23 @@ fn begins_log(line: &Line<'_>) -> bool {
     })
 }
 
-/// A line of a log that tells of a failure or a delay.
+/// A record in JSON, and what became of the delivery that it tells of.
+pub(super) fn record(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
+    let opened = reply::Opened::of(part(text, from, to));
+    if !matches!(opened, reply::Opened::Record(_)) {
+        return None;
+    }
+    outcome(Words::new("", from, Voice::Local), &opened)
+}
+
+/// A line of a log, and what became of the delivery that it tells of.
 fn logged(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
     let words = Words::new(part(text, from, to), from, Voice::Local);
-    let opened = reply::Opened::of(&words.text);
+    let line = words.text.clone();
+    outcome(words, &reply::Opened::of(&line))
+}
+
+fn outcome(words: Words, opened: &reply::Opened<'_>) -> Option<Draft> {
     let found = opened.logged();
     // Sendmail: what became of it stands in `dsn=5.2.2` alone.
     let action = found.action.or(
@@ -162,9 +189,8 @@ fn logged(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
         command: said.command,
         expired: found.expired,
         words: vec![Words {
-            text: found.words.to_owned(),
             voice: voice(said.code),
-            ..words
+            ..Words::new(found.words, words.at, words.voice)
         }],
         ..Draft::default()
     })
@@ -283,7 +309,7 @@ fn is_coded(text: &[u8]) -> bool {
     else {
         return false;
     };
-    let code = crate::message::status::EnhancedCode::parse_prefix(rest);
+    let code = EnhancedCode::parse_prefix(rest);
     code.is_some_and(|(code, _)| code.class == class - b'0')
 }
 
@@ -371,6 +397,8 @@ mod tests {
             "Map the codes like this:\n\n550 -> mailbox unknown\n552 -> mailbox full",
             "It says a server must answer 550 5.7.27 to a null MX, or should use 556 5.1.10 then.",
             "550 5.1.1 a\n\n552 5.2.2 b\n\n554 5.7.1 c\n\n421 4.3.2 d",
+            "Your mailbox b@desk.example is 95 % full. When it is full, mail is refused with \"552 \
+             5.2.2 Mailbox full\".",
             "My mail of last week came back, user unknown or so.",
         ] {
             assert_eq!(told(text), None, "{text}");

@@ -6,6 +6,7 @@ use crate::message::fields;
 use crate::message::layer::{Block, BlockKind, Layer, Wrap};
 
 use super::draft::{self, Draft};
+use super::events;
 use super::evidence::{self, Evidence};
 use super::found::Known;
 use super::marks::{self, Votes};
@@ -93,6 +94,12 @@ fn accept(layer: &Layer<'_>, talk: bool) -> Option<Accepted> {
             wrapper: false,
         });
     }
+    if let Some(notice) = events::read(layer) {
+        return Some(Accepted {
+            notice,
+            wrapper: false,
+        });
+    }
     let status = layer.block(BlockKind::DeliveryStatus);
     let report = status
         .map(|block| report::read(block.text()))
@@ -170,6 +177,13 @@ fn accept(layer: &Layer<'_>, talk: bool) -> Option<Accepted> {
     let report = merge::kind(&evidence, &prose, &machine.drafts);
     let mut drafts = merge::merge(machine.drafts, std::mem::take(&mut prose.drafts));
     merge::last_resort(&mut drafts, &known, &original);
+    if let [only] = drafts.as_mut_slice()
+        && only.address.is_none()
+    {
+        // The manager of a list refuses in the name of the list.
+        let from = layer.head.get("From").unwrap_or_default();
+        only.address = evidence::list_of_manager(&from);
+    }
     merge::quote_prose(&mut drafts, &prose.paragraphs);
     let report = merge::finish(report, &mut drafts, &prose, form);
     if !original::is_one(&original) {
