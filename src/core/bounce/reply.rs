@@ -223,7 +223,9 @@ fn weigh(bytes: &[u8], at: usize) -> i32 {
         [] => 1,
         [b' ' | b'-' | b'#' | b'\t', rest @ ..] => {
             let rest = rest.trim_ascii_start();
+            // Cisco puts what the other server said in quotes: `421-'4.7.0 too many'`.
             let rest = rest.strip_prefix(b"#").unwrap_or(rest);
+            let rest = rest.strip_prefix(b"'").unwrap_or(rest);
             match EnhancedCode::parse_prefix(rest) {
                 Some((code, _)) if code.class == class - b'0' => 3,
                 _ if front < SURE && around::is_unit(rest) => return -1,

@@ -67,6 +67,23 @@ pub(super) fn label(body: &str) -> Option<(Label, &str)> {
     Some((label, value))
 }
 
+/// True for a sentence that ends in such a label: "You may not send this for the following reason:".
+pub(super) fn announces_reason(body: &str) -> bool {
+    let Some(sentence) = body.strip_suffix([':', '：']) else {
+        return false;
+    };
+    let sentence = sentence.trim_end();
+    // One word alone may end any sentence: "for this reason:".
+    REASON_LABELS.iter().any(|label| {
+        let at = sentence.len().saturating_sub(label.len());
+        label.contains(' ')
+            && sentence.get(..at).is_some_and(|front| front.ends_with(' '))
+            && sentence
+                .get(at..)
+                .is_some_and(|end| end.eq_ignore_ascii_case(label))
+    })
+}
+
 /// Forms in two languages name each value twice: `退信原因 Reason：`.
 fn halves(key: &str) -> Option<(&str, &str)> {
     if key.is_ascii() {
@@ -160,6 +177,24 @@ mod tests {
         assert_eq!(label("ре ason: x"), None);
         assert_eq!(label("gr und: x"), None);
         assert_eq!(label(&"é".repeat(500)), None);
+    }
+
+    #[test]
+    fn a_sentence_may_end_in_a_label() {
+        for body in [
+            "You are not allowed to send this message for the following reason:",
+            "It was rejected for the following reasons :",
+        ] {
+            assert!(announces_reason(body), "{body}");
+        }
+        for body in [
+            "for the following reason",
+            "We have a good reason:",
+            "Unreason:",
+            ":",
+        ] {
+            assert!(!announces_reason(body), "{body}");
+        }
     }
 
     #[test]

@@ -82,6 +82,9 @@ impl Walk<'_, '_> {
             return;
         };
         let text = part(self.text, from, to);
+        if self.goes_on(text, from) {
+            return;
+        }
         if self.out.opening.is_none() && text.len() >= GREETING {
             self.out.opening = Some((from, to));
         }
@@ -110,6 +113,23 @@ impl Walk<'_, '_> {
         } else if roles & (marks::FAIL | marks::FINAL | marks::EXPIRED) != 0 {
             self.push_prose(from, to);
         }
+    }
+
+    /// "Your message could not be delivered to / anna@far.example / because her mailbox is closed":
+    /// the sentence goes on behind the recipient that stands in a paragraph of its own.
+    fn goes_on(&mut self, text: &str, at: usize) -> bool {
+        let entry = self.alone.take().and_then(|i| self.out.entries.get_mut(i));
+        let Some(entry) = entry.filter(|entry| entry.words.is_empty()) else {
+            return false;
+        };
+        let because =
+            text.trim_start().starts_with(char::is_lowercase) && address::find(text, 0).is_none();
+        if because {
+            let roles = self.marks.roles(at, at + text.len());
+            let words = Words::new(text, at, voice(text)).with_roles(roles);
+            entry.words.push(words);
+        }
+        because
     }
 
     pub(super) fn push_prose(&mut self, from: usize, to: usize) {

@@ -106,13 +106,16 @@ fn stops(text: &str) -> impl DoubleEndedIterator<Item = usize> {
     signs.filter(|&at| tail(text, at).starts_with(char::is_whitespace))
 }
 
-/// "If a mail bounces": what might be is not told of. `before` is what stands in front of it.
+/// "If a mail bounces", "Does my mail come back": what might be is not told of. `before` is what stands in front of it.
 fn supposes(before: &str) -> bool {
     let sentence = stops(before).next_back();
     let words = tail(before, sentence.unwrap_or(0)).trim_start();
-    ["if ", "falls ", "should ", "sollte ", "unless "]
-        .iter()
-        .any(|word| starts(words, word))
+    [
+        "if ", "falls ", "should ", "sollte ", "unless ", "does ", "do ", "will ", "would ",
+        "what ", "kann ", "wird ", "werden ", "est-ce ",
+    ]
+    .iter()
+    .any(|word| starts(words, word))
 }
 
 /// Signs that quote: what opens, what closes.
@@ -211,6 +214,7 @@ mod tests {
             "If a mail of ours, such as my mail to anna@far.example, bounces with \"mailbox full\", it is kept.",
             "I never got my parcel: it came back with \"recipient unknown\". Write to anna@far.example.",
             "My mail came back with \"mailbox full\", no idea whose.",
+            "Is anna@far.example full? Does my mail come back then, with \"mailbox full\" or so?",
             "My mail to anna@far.example and to ben@far.example came back with \"mailbox full\".",
             "My mail to anna@far.example came back, no reason given.",
             "My mail to anna@far.example came back. The phone says \"not available\" too.",

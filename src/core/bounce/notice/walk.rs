@@ -36,6 +36,8 @@ pub(super) struct Walk<'a, 'k> {
     pub(super) before: &'a str,
     /// The paragraph before tells the reader where to write to.
     pub(super) instructs: bool,
+    /// A recipient stood alone in the paragraph before: the sentence may go on about it.
+    pub(super) alone: Option<usize>,
 }
 
 /// Walks down `text` from the start to `end`.
@@ -54,6 +56,7 @@ pub(super) fn walk<'a>(text: &'a str, end: usize, marks: &Marks, known: &'a Know
         action: None,
         before: "",
         instructs: false,
+        alone: None,
     };
     for line in lines(text, 0, end) {
         walk.line(&line);
@@ -228,6 +231,9 @@ impl<'a> Walk<'a, '_> {
         if entry.shape != Shape::Dated {
             self.reason = Some((rest_at, line.end));
         }
+        if entry.shape == Shape::Alone {
+            self.alone = self.open;
+        }
         true
     }
 
@@ -292,6 +298,14 @@ impl<'a> Walk<'a, '_> {
     /// `Recipient: a@b.example`, `Reason: …`
     fn label(&mut self, line: &Line<'a>) -> bool {
         let Some((label, value)) = labels::label(line.body) else {
+            // The words of the reason stand in the next lines or the next paragraph.
+            if self.open.is_none() && self.labelled.is_none() && labels::announces_reason(line.body)
+            {
+                self.words(line);
+                self.end_paragraph();
+                self.labelled = Some((line.end, line.end));
+                return true;
+            }
             return false;
         };
         match label {

@@ -18,6 +18,11 @@ fn replies_are_found_in_every_wrapping() {
             "5.1.1",
         ),
         ("smtp; 550 User unknown", 550, ""),
+        (
+            "4.3.2 - Not at this time 421-'4.7.0 too many'",
+            421,
+            "4.7.0",
+        ),
         ("smtp;550 5.1.1 x", 550, "5.1.1"),
         (
             "host mx.example.com[192.0.2.1] said: 554 5.7.1 no (in reply to RCPT TO command)",
