@@ -73,15 +73,12 @@ pub(super) fn announces_reason(body: &str) -> bool {
         return false;
     };
     let sentence = sentence.trim_end();
-    // One word alone may end any sentence: "for this reason:".
-    REASON_LABELS.iter().any(|label| {
-        let at = sentence.len().saturating_sub(label.len());
-        label.contains(' ')
-            && sentence.get(..at).is_some_and(|front| front.ends_with(' '))
-            && sentence
-                .get(at..)
-                .is_some_and(|end| end.eq_ignore_ascii_case(label))
-    })
+    let near = sentence.len().saturating_sub(MAX_LABEL);
+    let words = memchr::memchr_iter(b' ', sentence.as_bytes().get(near..).unwrap_or_default());
+    words
+        .filter_map(|at| sentence.get(near + at + 1..))
+        // One word alone may end any sentence: "for this reason:".
+        .any(|end| end.contains(' ') && known(end) == Some(Label::Reason))
 }
 
 /// Forms in two languages name each value twice: `退信原因 Reason：`.

@@ -153,17 +153,16 @@ pub(super) fn record(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
     if !matches!(opened, reply::Opened::Record(_)) {
         return None;
     }
-    outcome(Words::new("", from, Voice::Local), &opened)
+    outcome(from, &opened)
 }
 
 /// A line of a log, and what became of the delivery that it tells of.
 fn logged(text: &str, (from, to): (usize, usize)) -> Option<Draft> {
     let words = Words::new(part(text, from, to), from, Voice::Local);
-    let line = words.text.clone();
-    outcome(words, &reply::Opened::of(&line))
+    outcome(from, &reply::Opened::of(&words.text))
 }
 
-fn outcome(words: Words, opened: &reply::Opened<'_>) -> Option<Draft> {
+fn outcome(at: usize, opened: &reply::Opened<'_>) -> Option<Draft> {
     let found = opened.logged();
     // Sendmail: what became of it stands in `dsn=5.2.2` alone.
     let action = found.action.or(
@@ -188,10 +187,7 @@ fn outcome(words: Words, opened: &reply::Opened<'_>) -> Option<Draft> {
         },
         command: said.command,
         expired: found.expired,
-        words: vec![Words {
-            voice: voice(said.code),
-            ..Words::new(found.words, words.at, words.voice)
-        }],
+        words: vec![Words::new(found.words, at, voice(said.code))],
         ..Draft::default()
     })
 }
