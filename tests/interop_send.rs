@@ -28,7 +28,10 @@ struct Running(Child);
 impl Drop for Running {
     fn drop(&mut self) {
         let id = self.0.id().to_string();
-        Command::new("kill").arg(&id).status().ok();
+        Command::new("sh")
+            .args(["-c", "kill $0", &id])
+            .status()
+            .ok();
         self.0.wait().ok();
     }
 }

@@ -163,8 +163,8 @@ fn ctrl_c_leaves_nothing_behind() {
         std::thread::sleep(Duration::from_millis(2));
     }
     let id = child.id().to_string();
-    std::process::Command::new("kill")
-        .args(["-INT", &id])
+    std::process::Command::new("sh")
+        .args(["-c", "kill -INT $0", &id])
         .status()
         .unwrap();
     let status = child.wait().unwrap();

@@ -66,7 +66,10 @@ impl Served {
 
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([name, &pid]).status().unwrap();
+        let sent = Command::new("sh")
+            .args(["-c", "kill $0 $1", name, &pid])
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 

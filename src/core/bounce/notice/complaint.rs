@@ -8,7 +8,7 @@ use crate::message::{addresses, dates};
 
 use super::evidence::Evidence;
 use super::marks;
-use super::page::contains;
+use super::page::{contains, starts};
 use super::prose::Prose;
 use super::{Notice, Quote, Statement, Voice, original, remote};
 
@@ -99,6 +99,15 @@ fn recipients(groups: &[fields::Group<'_>]) -> Vec<String> {
     .unwrap_or_default()
 }
 
+/// True for a text that begins with the sentence of the reports of RFC 5965.
+fn is_told_first(layer: &Layer<'_>) -> bool {
+    const SENTENCE: &str = "this is an email abuse report for an email message";
+    layer
+        .blocks
+        .iter()
+        .any(|block| starts(block.text().trim_start(), SENTENCE))
+}
+
 /// The same by the words alone; call it only when there is no delivery report.
 pub(super) fn plain(layer: &Layer<'_>, evidence: &Evidence, prose: &Prose) -> Option<Notice> {
     let body = |role: u32| prose.roles & role != 0;
@@ -119,11 +128,12 @@ pub(super) fn plain(layer: &Layer<'_>, evidence: &Evidence, prose: &Prose) -> Op
     .any(|w| contains(&from, w));
     let carries =
         layer.block(BlockKind::Message).is_some() || layer.block(BlockKind::MessageHead).is_some();
-    let report = if !evidence.headless
-        && subject(marks::S_COMPLAINT)
-        && !fails
-        && (body(marks::COMPLAINT) || carries && desk)
-    {
+    let told = match evidence.headless {
+        // Who forwards a report copies its subject, or at least the sentence that all of them have.
+        true => body(marks::COMPLAINT) && (subject(marks::S_COMPLAINT) || is_told_first(layer)),
+        false => subject(marks::S_COMPLAINT) && (body(marks::COMPLAINT) || carries && desk),
+    };
+    let report = if told && !fails {
         Report::Feedback
     } else if is_challenge(evidence, prose) && !fails {
         Report::Challenge

@@ -157,7 +157,9 @@ pub(super) fn is_notice(evidence: &Evidence, prose: &Prose, dialect: u16) -> boo
     body += i32::from(speaks);
     body += i32::from(!prose.drafts.is_empty());
     if evidence.headless {
-        return body >= 4;
+        // Who forwards a notice copies its header: a machine that says in the subject what failed.
+        let copied = evidence.weight() >= 6 && (dialect >= 4 || !prose.drafts.is_empty());
+        return body >= 4 || copied && body >= 1;
     }
     if evidence.list && !evidence.daemon {
         return false;

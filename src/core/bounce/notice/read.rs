@@ -21,7 +21,7 @@ use super::{Notice, complaint, merge, original, pasted, prose, report, sns};
 /// there only a whole notice counts.
 pub fn read(layer: &Layer<'_>, talk: bool) -> Option<Notice> {
     accept(layer, talk)
-        .filter(|found| !found.wrapper || !holds_one(layer, found.names_somebody(), talk, 0))
+        .filter(|found| !found.wrapper || !holds_one(layer, found, talk, 0))
         .map(|found| found.notice)
 }
 
@@ -47,16 +47,37 @@ struct Accepted {
 
 impl Accepted {
     fn names_somebody(&self) -> bool {
-        self.notice.statements.iter().any(|s| s.address.is_some())
+        self.named().next().is_some()
+    }
+
+    /// The recipients.
+    fn named(&self) -> impl Iterator<Item = &str> {
+        let all = self.notice.statements.iter();
+        all.filter_map(|s| s.address.as_deref())
+    }
+
+    /// True when a piece of this has lost none of its recipients, or none of several when the text
+    /// around the notice may have added some.
+    fn is_whole_in(&self, piece: &Self, alone: bool) -> bool {
+        let keeps = |address: &str| piece.named().any(|own| own.eq_ignore_ascii_case(address));
+        match alone {
+            true => self.named().all(keeps),
+            false => !self.names_somebody() || piece.names_somebody(),
+        }
     }
 }
 
 /// How many levels below a layer are asked whether they hold the notice.
 const MAX_ASKED: usize = 3;
 
-/// True when a layer inside of this one is a notice of its own; `named` says that this one names a
-/// recipient, which a piece of it may have lost.
-fn holds_one(layer: &Layer<'_>, named: bool, talk: bool, depth: usize) -> bool {
+/// True when a layer inside of this one is a notice of its own, and no piece of `outer` that has
+/// lost recipients.
+fn holds_one(layer: &Layer<'_>, outer: &Accepted, talk: bool, depth: usize) -> bool {
+    // What somebody wrote around a quotation is left out of it.
+    let alone = matches!(
+        layer.wraps.last(),
+        Some(Wrap::Quoted | Wrap::Inline | Wrap::Pasted)
+    );
     let whole = |layer: &Layer<'_>| -> usize {
         let text = |b: &Block<'_>| matches!(b.kind, BlockKind::Plain | BlockKind::Html);
         layer
@@ -69,13 +90,14 @@ fn holds_one(layer: &Layer<'_>, named: bool, talk: bool, depth: usize) -> bool {
     };
     layer.inner().iter().any(|inner| {
         // A piece of a notice, such as its indented lines, is not the notice.
-        let bare = inner.head.fields.is_empty() && inner.wraps.last() == Some(&Wrap::Pasted);
+        let piece = matches!(inner.wraps.last(), Some(Wrap::Pasted | Wrap::Quoted));
+        let bare = inner.head.fields.is_empty() && piece;
         if bare && whole(inner) * 2 < whole(layer) {
             return false;
         }
-        let own = |found: &Accepted| !bare || !named || found.names_somebody();
+        let own = |found: &Accepted| !bare || outer.is_whole_in(found, alone);
         accept(inner, talk).is_some_and(|found| own(&found))
-            || depth < MAX_ASKED && holds_one(inner, named, talk, depth + 1)
+            || depth < MAX_ASKED && holds_one(inner, outer, talk, depth + 1)
     })
 }
 
