@@ -134,7 +134,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "WHEN", value_parser = words::<When>())]
     pub color: Option<When>,
     /// Fill this many columns instead of the terminal's
-    #[arg(long, global = true, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(long, global = true, value_name = "COLUMNS", allow_negative_numbers = true, value_parser = number::<u16>(1, 10_000))]
     pub width: Option<u16>,
     /// Say less: one line per result
     #[arg(short, long, global = true, overrides_with = "verbose")]
@@ -146,7 +146,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// Work on this many cores (default: all)
-    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(short, long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = number::<u16>(1, 10_000))]
     pub jobs: Option<u16>,
     /// Never show a progress bar
     #[arg(long, global = true)]
@@ -155,7 +155,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "IP[:PORT]", value_parser = name_server)]
     pub resolver: Vec<SocketAddr>,
     /// Wait this long for an answer (default: 5 for the DNS, 30 for a server)
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, global = true, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub timeout: Option<f64>,
     /// Use IPv4 only
     #[arg(short = '4', long, global = true, overrides_with = "ipv6")]
@@ -265,7 +265,7 @@ pub struct Check {
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
     /// Use this port of the mail servers (default: 25)
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", allow_negative_numbers = true, value_parser = port())]
     pub port: Option<u16>,
     /// How to treat TLS
     #[arg(long, value_name = "MODE", value_parser = words::<TlsMode>())]
@@ -316,8 +316,29 @@ fn name_server(text: &str) -> Result<SocketAddr, String> {
     crate::dns::servers::parse(text).map_err(|error| error.to_string())
 }
 
+/// A whole number between two; said in words when it is none.
+fn number<N: TryFrom<u64>>(
+    least: u64,
+    most: u64,
+) -> impl Fn(&str) -> Result<N, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse::<u64>().ok();
+        let number = number.filter(|n| (least..=most).contains(n));
+        number
+            .and_then(|n| N::try_from(n).ok())
+            .ok_or_else(|| format!("write a number from {least} to {most}"))
+    }
+}
+
+/// A port.
+fn port() -> impl Fn(&str) -> Result<u16, String> + Clone + Send + Sync + 'static {
+    number(1, u64::from(u16::MAX))
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     let number = text
+        .strip_suffix('s')
+        .unwrap_or(text)
         .parse()
         .ok()
         .filter(|n| crate::config::WAITS.contains(n));

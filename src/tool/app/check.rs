@@ -19,6 +19,7 @@ use crate::smtp::Families;
 use crate::smtp::tls::{Roots, Trust};
 
 use super::Context;
+use super::network;
 use super::output::complain;
 use show::Show;
 
@@ -47,14 +48,10 @@ pub(super) fn run(command: &Check, context: &Context) -> Exit {
         complain(&error.to_string());
         Vec::new()
     });
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = match runtime {
+    let runtime = match network::runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            let why = crate::words::reason(&error);
-            complain(&format!("no network can be used: {why}"));
+        Err(why) => {
+            complain(&why);
             return Exit::Unusable;
         }
     };
@@ -93,15 +90,7 @@ fn options(command: &Check, values: &Values) -> Result<Options, String> {
     let mut options = Options::at(chrono::Utc::now());
     options.port = command.port.unwrap_or(options.port);
     options.tls = command.tls.unwrap_or_default();
-    options.helo = match &command.helo {
-        Some(name) if name.is_empty() || name.contains(|c: char| c.is_control() || c == ' ') => {
-            return Err(format!(
-                "--helo: \"{name}\" is no name; give a host name such as mail.example.net"
-            ));
-        }
-        Some(name) => Some(name.clone()),
-        None => own_name(),
-    };
+    options.helo = network::helo(command.helo.as_ref())?;
     options.from = command.from.as_deref().map(sender).transpose()?;
     options.server.clone_from(&command.server);
     options.relay_test = command.relay_test;
@@ -172,25 +161,4 @@ fn texts(given: &[String]) -> impl futures_util::Stream<Item = String> + use<> {
         });
         lines.right_stream()
     })
-}
-
-/// The full name of this machine, when it has one that others could know.
-pub(super) fn own_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let name = name.trim();
-    let is_full = |name: &str| {
-        let top = name.rsplit('.').next().unwrap_or("");
-        name.contains('.') && !matches!(top, "localdomain" | "local" | "lan" | "home" | "internal")
-    };
-    if is_full(name) {
-        return Some(name.to_string());
-    }
-    // As `hostname -f` does: the hosts file may know the full name.
-    let hosts = std::fs::read_to_string("/etc/hosts").ok()?;
-    let mut lines = hosts.lines().map(|l| l.split('#').next().unwrap_or(""));
-    let names = lines.find_map(|line| {
-        let names: Vec<_> = line.split_whitespace().skip(1).collect();
-        names.contains(&name).then_some(names)
-    })?;
-    names.into_iter().find(|n| is_full(n)).map(str::to_string)
 }

@@ -13,14 +13,15 @@ use futures_util::stream;
 use crate::cli::Dnsbl;
 use crate::config::Format;
 use crate::dns::{Resolver, servers};
-use crate::dnsbl::catalogue::LISTS;
-use crate::dnsbl::source::Choice;
+use crate::dnsbl::catalogue::{LISTS, List, by_id};
+use crate::dnsbl::source::{BadChoice, Choice};
 use crate::dnsbl::target::Families;
 use crate::dnsbl::{Checker, Manner};
 use crate::exit::Exit;
 use crate::report::{human, json, nagios};
 
 use super::Context;
+use super::network;
 use super::output::{Output, complain};
 use plan::Work;
 use show::Show;
@@ -34,7 +35,7 @@ pub(super) const WAIT: Duration = Duration::from_secs(5);
 
 pub(super) fn run(command: &Dnsbl, context: &Context) -> Exit {
     if command.catalogue {
-        return catalogue(context);
+        return catalogue(command, context);
     }
     let values = &context.settings.values;
     let choice = Choice {
@@ -51,15 +52,9 @@ pub(super) fn run(command: &Dnsbl, context: &Context) -> Exit {
         Ok(servers) => (servers, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = match runtime {
+    let runtime = match network::runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            let why = crate::words::reason(&error);
-            return unusable(&format!("no network can be used: {why}"), values.format);
-        }
+        Err(why) => return unusable(&why, values.format),
     };
     let manner = Manner {
         wait: values.timeout.unwrap_or(WAIT),
@@ -142,17 +137,41 @@ fn own_public_addresses() -> Vec<IpAddr> {
         .collect()
 }
 
-fn catalogue(context: &Context) -> Exit {
+/// The lists that are known, or those that were named.
+fn catalogue(command: &Dnsbl, context: &Context) -> Exit {
     let values = &context.settings.values;
+    if let Some(target) = command.targets.first() {
+        let target = target.to_string_lossy();
+        let why = format!(
+            "{target}: --catalogue shows the lists and asks none; leave one of the two out"
+        );
+        return unusable(&why, values.format);
+    }
+    let mut lists: Vec<&List> = Vec::new();
+    for id in &command.list {
+        match by_id(id) {
+            Some(list) => lists.push(list),
+            None => {
+                return unusable(
+                    &BadChoice::UnknownList(id.clone()).to_string(),
+                    values.format,
+                );
+            }
+        }
+    }
+    let named = !lists.is_empty();
+    if !named {
+        lists.extend(LISTS);
+    }
     let text = match values.format {
         Format::Json => {
             let mut lines = String::new();
-            for list in LISTS {
+            for list in lists {
                 json::dnsbl::list(&mut lines, list);
             }
             lines
         }
-        _ => human::dnsbl::catalogue(LISTS, context.paint, values.verbose),
+        _ => human::dnsbl::catalogue(lists, context.paint, values.verbose || named),
     };
     Output::new().write_all(text.as_bytes())
 }

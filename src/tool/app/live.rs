@@ -28,10 +28,7 @@ impl Line {
             [] => servers::system().map_err(|error| error.to_string())?,
             named => named.to_vec(),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(|error| crate::words::reason(&error))?;
+        let runtime = super::network::runtime()?;
         Ok(Self {
             runtime: Mutex::new(runtime),
             resolver: Resolver::new(&servers),

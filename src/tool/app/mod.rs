@@ -8,6 +8,7 @@ mod dnsbl;
 mod explain;
 mod glossary;
 mod live;
+mod network;
 pub mod output;
 mod outward;
 mod progress;
@@ -47,6 +48,11 @@ fn wrong_use(text: &str) -> String {
         if part.is_empty() || part.starts_with("Usage:") {
             continue;
         }
+        let part = part.replacen(
+            "the following required arguments were not provided:",
+            "this command needs",
+            1,
+        );
         let part = match part.strip_prefix("For more information, try ") {
             Some(help) => format!("try {}", help.trim_end_matches('.')),
             None => part.replacen("tip: ", "", 1),
@@ -65,7 +71,16 @@ fn refused(error: &clap::Error) -> Exit {
     match error.kind() {
         // `mailtrace queue` alone: the whole help is no complaint of one line.
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            complain("this command needs another word that says what to do; try '--help'");
+            let cli = Cli::command();
+            let queue = cli.find_subcommand("queue").into_iter();
+            let words: Vec<&str> = queue
+                .flat_map(clap::Command::get_subcommands)
+                .map(clap::Command::get_name)
+                .collect();
+            complain(&format!(
+                "this command needs another word that says what to do: {}; try '--help'",
+                words.join(", ")
+            ));
             Exit::Unusable
         }
         _ if error.use_stderr() => {
@@ -154,7 +169,16 @@ mod tests {
         let port = told(&["check", "--port", "99999", "x.example"]);
         assert_eq!(
             port,
-            "invalid value '99999' for '--port <PORT>': 99999 is not in 1..=65535; try '--help'"
+            "invalid value '99999' for '--port <PORT>': write a number from 1 to 65535; try '--help'"
+        );
+        assert_eq!(
+            told(&["dnsbl"]),
+            "this command needs <TARGET>...; try '--help'"
+        );
+        let negative = told(&["check", "--timeout", "-5", "x.example"]);
+        assert!(
+            negative.contains("write seconds, from 0.01 to 3600"),
+            "{negative}"
         );
         assert!(!told(&["completions", "tcsh"]).contains('\n'));
     }

@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use crate::exit::Exit;
 use crate::report::safe::safe;
 
-/// Writes a diagnostic to standard error, as one line.
+/// Writes a diagnostic to standard error, as one line. What it speaks of stands first; an empty word
+/// is shown as one.
 pub fn complain(what: &str) {
-    let line = format!("mailtrace: {}\n", safe(what));
+    let empty = if what.starts_with(": ") { "\"\"" } else { "" };
+    let line = format!("mailtrace: {empty}{}\n", safe(what));
     // When even standard error is closed, there is nobody left to tell.
     drop(io::stderr().write_all(line.as_bytes()));
 }

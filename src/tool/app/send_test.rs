@@ -24,6 +24,7 @@ use crate::send::chain::play::{Wish, play};
 use crate::send::{Outcome, Round, Status};
 
 use super::Context;
+use super::network;
 use super::output::{Output, complain};
 
 /// What is told of the folders of a run.
@@ -89,16 +90,10 @@ struct Stage {
 
 impl Stage {
     fn new() -> Result<Self, String> {
-        let failed = |error: std::io::Error| {
-            let why = crate::words::reason(&error);
-            format!("no network can be used: {why}")
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(failed)?;
+        let runtime = network::runtime()?;
         let entered = runtime.enter();
-        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let interrupt = signal(SignalKind::interrupt());
+        let interrupt = interrupt.map_err(|error| network::no_network(&error))?;
         drop(entered);
         Ok(Self { runtime, interrupt })
     }

@@ -55,6 +55,13 @@ fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
     let faults = faults(command)?;
     let spool = folder(command.spool.as_deref(), "spool")?;
     let maildir = folder(command.maildir.as_deref(), "mail")?;
+    std::fs::create_dir_all(&maildir).map_err(|error| {
+        let why = crate::words::reason(&error);
+        format!(
+            "{}: {why}; give --maildir a folder that can be written",
+            maildir.display()
+        )
+    })?;
     let mut mailboxes = Mailboxes::under(&maildir);
     for mailbox in &command.mailbox {
         let added = mailboxes.add(mailbox);
@@ -80,13 +87,7 @@ fn serve(command: &Serve, context: &Context) -> Result<Exit, String> {
             "TLS: {error}; give --tls-cert and --tls-key as PEM files, or --no-tls"
         ));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(|error| {
-        let why = crate::words::reason(&error);
-        format!("no network can be used: {why}")
-    })?;
+    let runtime = super::network::runtime()?;
     let clock = outward::clock(&command.outward);
     let log = outward::log(journal.clone());
     raise_file_limit();
@@ -234,6 +235,14 @@ pub(super) fn settings(command: &Serve) -> Result<Settings, String> {
     settings.greylist = command.greylist;
     settings.spf = command.spf;
     settings.filter = command.filter.as_deref().map(filter);
+    if let Some(Filter::Command(line)) = &settings.filter {
+        let program = line.split_whitespace().next().unwrap_or_default();
+        if program.is_empty() || program.contains('/') && !Path::new(program).exists() {
+            return Err(format!(
+                "--filter \"{program}\": there is no such program; give a command, or HOST:PORT of an SMTP server"
+            ));
+        }
+    }
     for limit in &command.limit {
         let set = settings.limits.set(limit);
         set.map_err(|error| format!("--limit {limit}: {error}"))?;

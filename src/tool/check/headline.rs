@@ -88,7 +88,10 @@ fn servers_headline(checkup: &Checkup) -> String {
         } else {
             "cannot arrive"
         };
-        return format!("Mail to {target} {verb}: {} {what}", label(server));
+        return match label(server) {
+            own if own == *target => format!("Mail to {target} {verb}: {what}"),
+            other => format!("Mail to {target} {verb}: {other}: {what}"),
+        };
     }
     let refusal = servers
         .iter()

@@ -38,6 +38,12 @@ pub enum BadTarget {
         "\"{0}\" is no domain or host name; give a domain, host[:port], [address]:port or a mail address"
     )]
     Name(String),
+    /// The address of a web page.
+    #[error("this is the address of a web page; give its domain: {0}")]
+    Web(String),
+    /// Nothing before or behind the @.
+    #[error("nothing stands {0} the @; give a mail address such as bob@example.org, or a domain")]
+    Half(&'static str),
     /// The port is no port.
     #[error(transparent)]
     Port(BadHost),
@@ -63,6 +69,11 @@ impl Target {
         let bare = text.strip_prefix('<').and_then(|t| t.strip_suffix('>'));
         let bare = bare.unwrap_or(text);
         let bare = bare.strip_prefix("mailto:").unwrap_or(bare).trim();
+        if let Some((_, page)) = bare.split_once("://") {
+            let host = page.split(['/', '?', '#']).next().unwrap_or(page);
+            let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+            return Err(BadTarget::Web(host.to_string()));
+        }
         let kind = match bare.rsplit_once('@') {
             Some((local, domain)) => address(local, domain)?,
             None => domain_or_host(bare)?,
@@ -103,9 +114,13 @@ fn domain_or_host(text: &str) -> Result<Kind, BadTarget> {
 }
 
 fn address(local: &str, domain: &str) -> Result<Kind, BadTarget> {
+    if local.is_empty() || domain.is_empty() {
+        let side = if local.is_empty() { "before" } else { "behind" };
+        return Err(BadTarget::Half(side));
+    }
     let quoted = local.len() >= 2 && local.starts_with('"') && local.ends_with('"');
     let forbidden = |c: char| c.is_control() || (!quoted && " <>()[]:;,\\\"@".contains(c));
-    if local.is_empty() || local.contains(forbidden) {
+    if local.contains(forbidden) {
         return Err(BadTarget::LocalPart(local.to_string()));
     }
     if let Some(inner) = domain.strip_prefix('[').and_then(|d| d.strip_suffix(']')) {

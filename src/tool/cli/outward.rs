@@ -30,7 +30,7 @@ pub struct Outward {
     #[arg(long, value_name = "MODE", default_value = "opportunistic", value_parser = tls())]
     pub outward_tls: Tls,
     /// Use this port of the mail servers that the DNS names
-    #[arg(long, value_name = "PORT", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", default_value_t = 25, allow_negative_numbers = true, value_parser = super::port())]
     pub outward_port: u16,
     /// Answer questions about names from this file (TOML) in place of the DNS
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -47,7 +47,7 @@ pub struct SendTest {
     #[command(flatten)]
     pub waiting: Waiting,
     /// Send so many messages and show the rate and how the times are spread
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::number::<u32>(1, 1_000_000))]
     pub count: Option<u32>,
     /// Let something go wrong on that road and explain what comes back; `list` shows what can,
     /// `all` plays everything and checks every explanation
@@ -92,7 +92,7 @@ pub struct Manner {
     #[arg(long, value_name = "NAME")]
     pub helo: Option<String>,
     /// Use this port of the mail servers (default: 25; with a login 587)
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", allow_negative_numbers = true, value_parser = super::port())]
     pub port: Option<u16>,
     /// How to treat TLS
     #[arg(long, value_name = "MODE", value_parser = super::words::<TlsMode>())]
@@ -132,7 +132,7 @@ pub struct Manner {
 pub struct Waiting {
     /// Wait so long for the message or what is told about it; ask again who says \"later\"
     /// (default: 60 with a place to look into, else not at all)
-    #[arg(long, value_name = "SECONDS", value_parser = super::seconds)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = super::seconds)]
     pub wait: Option<f64>,
     /// Look into this Maildir and its folders (repeatable)
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -145,7 +145,7 @@ pub struct Waiting {
     #[arg(long, value_name = "FILE", requires = "wait_imap", value_hint = ValueHint::FilePath)]
     pub wait_imap_password_file: Option<PathBuf>,
     /// Receive mail to the addresses of the test, and nothing else, at this address
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = super::serve::address)]
     pub listen: Option<SocketAddr>,
 }
 

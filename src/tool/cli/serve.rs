@@ -108,7 +108,7 @@ pub struct Serve {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_size: Option<u64>,
     /// Refuse clients on this DNS block list (repeatable)
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub dnsbl: Vec<String>,
     /// Put unknown clients off for this long
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "5m", value_parser = time)]
@@ -126,7 +126,7 @@ pub struct Serve {
     #[arg(long)]
     pub fault_names: bool,
     /// Begin the chances of faults here, to see the same again
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = super::number::<u64>(0, u64::MAX))]
     pub fault_seed: u64,
     /// Set a limit, such as recipients=100 or idle=30s; a wrong name shows them all (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
@@ -148,7 +148,7 @@ pub enum LogForm {
     Json,
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let address = match text.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}").parse(),
         None => text.parse(),
@@ -159,6 +159,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn domain(text: &str) -> Result<String, String> {
     let name = crate::mta::address::parse_domain(text);
     name.map_err(|_| "write a domain, such as example.test".to_string())
+}
+
+fn zone(text: &str) -> Result<String, String> {
+    domain(text).map_err(|_| "write the zone of a list, such as zen.spamhaus.org".to_string())
 }
 
 pub(super) fn user(text: &str) -> Result<(String, PathBuf), String> {

@@ -4,7 +4,7 @@
 use crate::message::dates::{self, Stamp};
 
 use super::scan::{Kind, Token};
-use super::session;
+use super::tls;
 
 /// The clauses of one field. Each holds the tokens between its keyword and the next keyword.
 #[derive(Debug, Default)]
@@ -143,7 +143,7 @@ fn clauses<'t, 'x>(line: &mut Line<'t, 'x>, start: usize, end: usize) {
             Key::As => next_is(tokens, n, "user"),
             Key::Tls => tokens
                 .get(n + 1)
-                .is_some_and(|t| session::is_cipher(t.text) || t.text.starts_with("version=")),
+                .is_some_and(|t| tls::is_cipher(t.text) || t.text.starts_with("version=")),
             _ => true,
         });
         if found.is_none() && !semicolon {

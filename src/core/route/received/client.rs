@@ -5,37 +5,15 @@
 //! HELO. With an address alone the dialect decides, and where it does not, the word is a name of
 //! untold kind. The connecting address is always the one that the receiving server added.
 
+use super::bracket::{self, Seen, glued, is_helo, split_ident};
 use super::clause::{Line, words};
 use super::dialect::{Dialect, Order};
-use super::scan::{Kind, Token, scan_comment};
+use super::scan::{Kind, Token};
 use super::words::{
-    Endpoint, after, bare, endpoint, find, helo_name, host_name, is_impossible_address,
-    is_no_reverse, is_placeholder, mailbox,
+    after, bare, endpoint, find, helo_name, host_name, is_impossible_address, is_placeholder,
+    mailbox,
 };
-use super::{Client, Received, server, session};
-
-/// What the brackets and marks of the clause say, before it is decided what the first word is.
-#[derive(Default)]
-struct Seen<'x> {
-    /// The address in brackets.
-    at: Option<Endpoint>,
-    /// It stood in square brackets.
-    square: bool,
-    /// A name right before the address, or a placeholder that says that there is none.
-    named: Option<Option<&'x str>>,
-    /// A name alone in a comment.
-    alone: Option<&'x str>,
-    /// `helo=`, `HELO`, `EHLO`, `LHLO`, `claiming to be`: the mark, and the name if one follows.
-    helo: Option<Option<&'x str>>,
-    ident: Option<&'x str>,
-    /// The ident stood before an `@`, not behind `ident=`.
-    ident_at: bool,
-    port: Option<u16>,
-    /// CommuniGate: the name resolves to the address.
-    verified: bool,
-    forged: bool,
-    impossible: Option<&'x str>,
-}
+use super::{Client, Received, auth, server, session};
 
 /// Reads the client and puts it into `r`.
 pub(crate) fn read<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
@@ -57,11 +35,8 @@ pub(crate) fn read<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
         }
         // What a proxy says of its client is a claim, not the connection.
         if !session::is_session(comment.text) && after(comment.text, "prox").is_none() {
-            bracket(
-                comment.text,
-                session::auth(comment.text).is_some(),
-                &mut seen,
-            );
+            let login = auth::of(comment.text).is_some();
+            bracket::read(comment.text, login, &mut seen);
         }
     }
     exim_3(line, &mut seen, r.dialect);
@@ -123,192 +98,6 @@ fn exim_3<'x>(line: &Line<'_, 'x>, seen: &mut Seen<'x>, dialect: Option<&'static
     if let Some(ident) = alone(line.from.get(at + 1)) {
         seen.ident = seen.ident.or(Some(ident));
         seen.alone = None;
-    }
-}
-
-fn is_helo(word: &str) -> bool {
-    let word = word.strip_suffix(':').unwrap_or(word);
-    ["helo", "ehlo", "lhlo"]
-        .iter()
-        .any(|h| h.eq_ignore_ascii_case(word))
-}
-
-/// One comment of the clause. Of one that speaks of authentication only marks and addresses
-/// count: the user in it is no ident and no name.
-fn bracket<'x>(text: &'x str, login: bool, seen: &mut Seen<'x>) {
-    let mut name: Option<&'x str> = None;
-    let mut no_name = false;
-    let mut count = 0;
-    let mut helo_next = false;
-    for token in scan_comment(text) {
-        if token.kind == Kind::Comment {
-            seen.forged |= find(token.text, "forged").is_some();
-            continue;
-        }
-        let word = token.text;
-        count += 1;
-        if helo_next {
-            helo_next = false;
-            seen.helo = Some(helo_name(word));
-            continue;
-        }
-        if is_helo(word) {
-            seen.helo = Some(None);
-            helo_next = true;
-            continue;
-        }
-        // ZMailer: `[192.0.2.1]:3456 "HELO name" smtp-auth: <none>`.
-        if let Some((said, name)) = quoted(word).and_then(|w| w.split_once(' '))
-            && is_helo(said)
-        {
-            seen.helo = Some(helo_name(name));
-            continue;
-        }
-        if word.eq_ignore_ascii_case("verified") {
-            seen.verified = seen.at.is_some();
-            continue;
-        }
-        if keyed(word, seen) || tagged(word, seen) {
-            continue;
-        }
-        // PP: `(actually host.example.com)`; the remark is no word of the name.
-        if count == 1 && is_remark(word) {
-            count = 0;
-            continue;
-        }
-        let (ident, place) = split_ident(word);
-        // `(NJE origin SMTP@HOST)`: within a phrase it is no ident.
-        let ident = ident.filter(|_| count == 1 || place.starts_with('[') || seen.helo.is_some());
-        let token = place.find('[').and_then(|at| place.get(at..));
-        let token = token.is_some_and(|t| endpoint(t).is_none() && !is_placeholder(t));
-        if ident.is_some() && !login && !token {
-            seen.ident = seen.ident.or(ident);
-            seen.ident_at = true;
-        }
-        if let Some(port) = ident_port(word) {
-            seen.port = Some(port);
-        }
-        let (before, literal) = glued(place);
-        if let Some(before) = before {
-            name = host_name(before).filter(|_| !is_no_reverse(before));
-            no_name = is_no_reverse(before);
-        }
-        if login && endpoint(literal).is_none() {
-            continue;
-        }
-        if let Some(at) = endpoint(literal) {
-            seen.place(at, literal.starts_with('['), name, no_name);
-        } else if literal.starts_with('[') {
-            // The word before `[local]` or `[unix socket]` is a name all the same.
-            no_name |= is_placeholder(literal);
-            // `user@place[token]`: what stands before a token of untold kind is no reverse name.
-            name = name.filter(|_| before.is_none() || is_placeholder(literal));
-            if is_impossible_address(literal) {
-                seen.impossible = Some(bare(literal));
-            } else if bare(literal).eq_ignore_ascii_case("local") && name.is_some() {
-                seen.named = seen.named.or(Some(name));
-            }
-        } else if before.is_none() {
-            no_name = is_no_reverse(literal) && !literal.is_empty();
-            name = host_name(literal).filter(|_| !no_name);
-            // `(mailer@localhost)`: the place behind an ident is a name even when it stands alone.
-            if ident.is_some() && !literal.is_empty() && count == 1 {
-                seen.alone = seen.alone.or(name);
-            }
-        }
-    }
-    if count == 1 && seen.at.is_none() && seen.alone.is_none() {
-        seen.alone = name;
-    }
-}
-
-impl<'x> Seen<'x> {
-    /// An address in a comment; the last one counts, but a second one in the same field must not
-    /// undo what the first said of the name.
-    fn place(&mut self, at: Endpoint, square: bool, name: Option<&'x str>, no_name: bool) {
-        // A word without a dot before a bare address is as likely a token as a name.
-        let name =
-            name.filter(|n| square || n.contains('.') || n.eq_ignore_ascii_case("localhost"));
-        if name.is_some() || no_name {
-            self.named = Some(name);
-        }
-        self.port = at.port.or(self.port);
-        self.square = square;
-        self.at = Some(at);
-    }
-}
-
-/// `helo=x`, `ident=x`, `port=1`.
-fn keyed<'x>(word: &'x str, seen: &mut Seen<'x>) -> bool {
-    let Some((key, value)) = word.split_once('=') else {
-        return false;
-    };
-    match key {
-        k if is_helo(k) => seen.helo = Some(helo_name(value)),
-        k if k.eq_ignore_ascii_case("ident") => {
-            seen.ident = Some(value).filter(|v| !v.is_empty());
-        }
-        k if k.eq_ignore_ascii_case("port") => seen.port = value.parse().ok(),
-        k if k.eq_ignore_ascii_case("rdns") => seen.named = Some(host_name(value)),
-        k if k.eq_ignore_ascii_case("ip") => {
-            seen.at = endpoint(value);
-        }
-        _ => return false,
-    }
-    true
-}
-
-/// `ip:192.0.2.1`, `mailfrom:a@b`, `fp:token`: a key of letters, a colon, and a value. True when
-/// the word was one; an IPv6 address has a digit or another colon before long.
-fn tagged<'x>(word: &'x str, seen: &mut Seen<'x>) -> bool {
-    let Some((key, value)) = word.split_once(':') else {
-        return false;
-    };
-    let named = key.len() > 1 && key.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
-    if !named || value.is_empty() || matches!(key, "IDENT" | "ident") || endpoint(word).is_some() {
-        return false;
-    }
-    if key.eq_ignore_ascii_case("ip")
-        && let Some(at) = endpoint(value)
-    {
-        seen.at = Some(at);
-    }
-    true
-}
-
-/// A word before the reverse name that says where it comes from.
-fn is_remark(word: &str) -> bool {
-    ["actually", "really"]
-        .iter()
-        .any(|w| w.eq_ignore_ascii_case(word))
-}
-
-/// What stands in double quotes.
-fn quoted(word: &str) -> Option<&str> {
-    word.strip_prefix('"')?.strip_suffix('"')
-}
-
-/// `ident@place`, parted at the last `@`; qmail's ident may have one itself.
-fn split_ident(word: &str) -> (Option<&str>, &str) {
-    let Some((ident, place)) = word.rsplit_once('@') else {
-        return (None, word);
-    };
-    let ident = after(ident, "IDENT:").unwrap_or(ident);
-    let named = !ident.is_empty() && !ident.starts_with("\"port ");
-    (named.then_some(ident), place)
-}
-
-/// PMDF writes `"port 34611"@host`.
-fn ident_port(word: &str) -> Option<u16> {
-    let rest = word.strip_prefix("\"port ")?;
-    rest.split('"').next()?.parse().ok()
-}
-
-/// `name[192.0.2.1]`, parted before the bracket.
-fn glued(word: &str) -> (Option<&str>, &str) {
-    match word.find('[') {
-        Some(at) if at > 0 => (word.get(..at), word.get(at..).unwrap_or_default()),
-        _ => (None, word),
     }
 }
 

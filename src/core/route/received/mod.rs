@@ -5,12 +5,15 @@
 //! depends on who wrote the line ([`dialect`], [`client`]). Nothing is invented: a word that is
 //! not a name is not given as one.
 
+mod auth;
+mod bracket;
 mod clause;
 mod client;
 pub mod dialect;
 pub(crate) mod scan;
 mod server;
 pub(crate) mod session;
+mod tls;
 pub(crate) mod words;
 
 use std::borrow::Cow;

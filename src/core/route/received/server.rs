@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::clause::{Line, comments, words};
 use super::scan::{Kind, Token};
 use super::words::{address, after, bare, find, helo_name, host_name, is_placeholder, mailbox};
-use super::{Received, session};
+use super::{Received, session, tls};
 
 /// Reads everything but the client.
 pub(crate) fn read<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
@@ -226,13 +226,13 @@ fn remarks<'x>(line: &Line<'_, 'x>, r: &mut Received<'x>) {
 /// TLSv1.3: CIPHER [256/256] DN=unknown by HOST with ESMTPS`.
 fn clause_of_protocol<'t, 'x>(line: &Line<'t, 'x>, r: &mut Received<'x>) -> &'t [Token<'x>] {
     let first = words(line.with).next().unwrap_or_default();
-    if session::version(bare(first)).is_none() {
+    if tls::version(bare(first)).is_none() {
         return line.with;
     }
     r.tls.used = true;
     words(line.with)
         .take(2)
-        .for_each(|w| session::note_tls(bare(w), &mut r.tls));
+        .for_each(|w| tls::note(bare(w), &mut r.tls));
     line.with_more
 }
 
@@ -248,7 +248,7 @@ fn encrypted<'x>(text: &'x str, r: &mut Received<'x>) -> bool {
         r.tls.used = true;
         // The newer form goes on behind a blank: `ESMTP/TLS/TLSv1.2 CIPHER`.
         for part in rest.split('/').chain(said).chain(last) {
-            session::note_tls(part, &mut r.tls);
+            tls::note(part, &mut r.tls);
         }
         r.with = Some(protocol);
         note_protocol(protocol, r);
@@ -262,7 +262,7 @@ fn encrypted<'x>(text: &'x str, r: &mut Received<'x>) -> bool {
         && find(text, " encrypted").is_some()
     {
         r.tls.used = true;
-        session::note_tls(first, &mut r.tls);
+        tls::note(first, &mut r.tls);
         r.with = Some(word);
         note_protocol(word, r);
         return true;

@@ -129,6 +129,12 @@ impl<'c> Show<'c> {
         }
         match self.stopped {
             Some(stopped) => stopped.exit(),
+            None if self.told == 0 => {
+                complain(
+                    "nothing to check: no target was named, and none came in on standard input; give a domain, a host or a mail address",
+                );
+                Exit::Unusable
+            }
             None if self.any_unusable => Exit::Unusable,
             None if self.any_no => Exit::Bad,
             None if self.any_unknown => Exit::Unknown,

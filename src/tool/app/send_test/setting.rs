@@ -6,7 +6,7 @@ use chrono::Utc;
 use tokio::time::Instant;
 
 use crate::app::Context;
-use crate::app::check;
+use crate::app::{check, network};
 use crate::cli::send_test::{Manner as Flags, Place, SendTest};
 use crate::posture::signature::sign::Signer;
 use crate::send::chain::play::Wish;
@@ -36,7 +36,7 @@ impl Setting {
     /// Reads the flags, the files they name and the environment.
     pub(super) fn of(command: &SendTest, mut wish: Wish) -> Result<Self, String> {
         let flags = &command.manner;
-        let helo = helo(flags)?;
+        let helo = network::helo(flags.helo.as_ref())?;
         let host = helo.clone().unwrap_or_else(|| "localhost".to_string());
         let from = from(command, &host);
         let roots = match &flags.ca_file {
@@ -135,19 +135,6 @@ impl Setting {
     }
 }
 
-/// The name to greet with, when there is one.
-fn helo(flags: &Flags) -> Result<Option<String>, String> {
-    match &flags.helo {
-        Some(name) if name.is_empty() || name.contains(|c: char| c.is_control() || c == ' ') => {
-            Err(format!(
-                "--helo: \"{name}\" is no name; give a host name such as mail.example.net"
-            ))
-        }
-        Some(name) => Ok(Some(name.clone())),
-        None => Ok(check::own_name()),
-    }
-}
-
 /// The envelope sender: as given, else the mailbox that is looked into, else the login here.
 fn from(command: &SendTest, host: &str) -> String {
     let given = command.manner.from.clone();
@@ -185,7 +172,7 @@ fn signer(flags: &Flags, from: &str) -> Result<Option<Signer>, String> {
     };
     let name = path.display();
     let pem = std::fs::read_to_string(path)
-        .map_err(|error| format!("{name}: {}", crate::words::reason(&error)))?;
+        .map_err(|error| format!("{name}: {}; check --dkim-key", crate::words::reason(&error)))?;
     let own = from.rsplit_once('@').map(|(_, domain)| domain.to_string());
     let domain = flags.dkim_domain.clone().or(own).unwrap_or_default();
     let selector = flags.dkim_selector.as_deref().unwrap_or_default();

@@ -129,7 +129,7 @@ pub enum BadRule {
     )]
     Act(String),
     /// No scenario of this name.
-    #[error("there is no scenario \"{0}\"; see --fault list")]
+    #[error("\"{0}\": there is no such scenario; --fault list shows them")]
     Scenario(String),
 }
 

@@ -5,6 +5,8 @@ use crate::report::page::Page;
 use crate::report::painter::{Painter, Style};
 use crate::report::table::Table;
 
+const LABEL: &str = "File: ";
+
 /// Every setting, its value and where that came from.
 pub fn config(settings: &Settings, paint: Painter) -> String {
     let mut page = Page::new(paint);
@@ -18,11 +20,15 @@ pub fn config(settings: &Settings, paint: Painter) -> String {
         " (not there: all settings have their defaults)"
     };
     if let Some(file) = file {
-        page.put(Style::Plain, "File: ")
-            .put(Style::Strong, &file)
-            .put(Style::Dim, state)
-            .end()
-            .end();
+        page.put(Style::Plain, LABEL).put(Style::Strong, &file);
+        if state.is_empty() || LABEL.len() + file.len() + state.len() <= paint.width {
+            page.put(Style::Dim, state).end();
+        } else {
+            page.end();
+            page.tab(LABEL.len())
+                .wrap(Style::Dim, LABEL.len(), state.trim_start());
+        }
+        page.end();
     }
     let mut table = Table::new(paint, &["setting", "value", "from"]);
     for line in settings.effective() {

@@ -423,14 +423,13 @@ pub fn range(
 pub type RangeCount = (String, usize);
 
 /// The catalogue as a table, the weightiest first.
-pub fn catalogue(lists: &[List], paint: Painter, verbose: bool) -> String {
+pub fn catalogue(mut lists: Vec<&List>, paint: Painter, dead_too: bool) -> String {
     let mut table = Table::new(
         paint,
         &["list", "zone", "asks", "weight", "state", "is about"],
     );
-    let mut sorted: Vec<_> = lists.iter().collect();
-    sorted.sort_by_key(|list| (list.dead.is_some(), Reverse(list.weight)));
-    for list in sorted.iter().filter(|list| verbose || list.dead.is_none()) {
+    lists.sort_by_key(|list| (list.dead.is_some(), Reverse(list.weight)));
+    for list in lists.iter().filter(|l| dead_too || l.dead.is_none()) {
         let state = match (list.dead, list.default, list.key) {
             (Some(death), ..) => death
                 .ended
@@ -451,12 +450,18 @@ pub fn catalogue(lists: &[List], paint: Painter, verbose: bool) -> String {
         ]);
     }
     let dead = lists.iter().filter(|list| list.dead.is_some()).count();
-    let mut text = table.finish();
-    text.push_str(&format!("\n{} lists, {dead} of them dead", lists.len()));
-    text.push_str(if verbose {
-        ".\n"
-    } else {
-        " (-v shows those too; --json tells the codes).\n"
-    });
-    text
+    let all = match lists.len() {
+        1 => "1 list".to_owned(),
+        many => format!("{many} lists"),
+    };
+    let sum = match (dead, dead_too) {
+        (0, _) => format!("{all} (--json tells the codes)."),
+        (_, true) => format!("{all}, {dead} of them dead."),
+        (_, false) => {
+            format!("{all}, {dead} of them dead (-v shows those too; --json tells the codes).")
+        }
+    };
+    let mut page = Page::new(paint);
+    page.end().wrap(Style::Plain, 0, &sum);
+    table.finish() + &page.finish()
 }

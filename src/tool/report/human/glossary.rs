@@ -12,8 +12,7 @@ pub fn terms<'t>(terms: impl IntoIterator<Item = &'t Term>, road: bool, paint: P
     let mut page = Page::new(paint);
     if road {
         page.put(Style::Plain, "The road of a mail: ")
-            .put(Style::Strong, ROAD)
-            .end()
+            .wrap(Style::Strong, 2, ROAD)
             .end();
     }
     for (n, term) in terms.into_iter().enumerate() {

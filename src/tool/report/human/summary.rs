@@ -1,7 +1,7 @@
 //! The counts of `explain --summary`, as a table.
 
 use crate::bounce::explanation::Report;
-use crate::bounce::summary::{Names, Summary};
+use crate::bounce::summary::{Names, Row, Summary};
 use crate::report::page::Page;
 use crate::report::painter::{Painter, Style};
 use crate::report::safe;
@@ -13,10 +13,23 @@ const WIDE: usize = 80;
 /// What went wrong how often.
 pub fn summary(sum: &Summary, paint: Painter) -> String {
     let mut page = Page::new(paint);
-    let none = sum
+    page.put(Style::Plain, " ")
+        .wrap(Style::Strong, 1, &inputs(sum));
+    let rows = sum.causes();
+    if rows.is_empty() {
+        return page.finish();
+    }
+    page.end();
+    page.finish() + &causes(&rows, paint)
+}
+
+/// How many reports of which kinds there were, and how many inputs were none.
+fn inputs(sum: &Summary) -> String {
+    let none: u64 = sum
         .reports()
-        .find(|(report, _)| *report == Report::None)
-        .map_or(0, |(_, n)| n);
+        .filter(|(report, _)| *report == Report::None)
+        .map(|(_, n)| n)
+        .sum();
     let kinds: Vec<(Report, u64)> = sum
         .reports()
         .filter(|(report, _)| *report != Report::None)
@@ -31,23 +44,18 @@ pub fn summary(sum: &Summary, paint: Painter) -> String {
         line += &format!(": {}", kinds.join(", "));
     }
     if none > 0 {
-        line += &format!(
-            "; {}",
-            plural(none, "input is no report", "inputs are no reports")
-        );
+        let none = plural(none, "input is no report", "inputs are no reports");
+        line += &format!("; {none}");
     }
     if sum.errors > 0 {
-        line += &format!(
-            "; {} could not be read",
-            plural(sum.errors, "input", "inputs")
-        );
+        let errors = plural(sum.errors, "input", "inputs");
+        line += &format!("; {errors} could not be read");
     }
-    page.put(Style::Plain, " ").wrap(Style::Strong, 1, &line);
-    let rows = sum.causes();
-    if rows.is_empty() {
-        return page.finish();
-    }
-    page.end();
+    line
+}
+
+/// A row for each cause.
+fn causes(rows: &[Row], paint: Painter) -> String {
     // The class stands in the JSON and follows from the cause; narrow screens do without.
     let wide = paint.width >= WIDE;
     let headings = ["class", "cause", "recipients", "domains", "reported by"];
@@ -56,13 +64,10 @@ pub fn summary(sum: &Summary, paint: Painter) -> String {
     table.right(2 - from);
     table.right(3 - from);
     // What the other columns leave, each with its two blanks.
-    let longest = rows
-        .iter()
-        .map(|row| row.cause.id().len())
-        .max()
-        .unwrap_or(0);
+    let longest = rows.iter().map(|row| row.cause.id().len()).max();
     let class = if wide { "other-permanent".len() + 2 } else { 0 };
-    let room = paint.width.saturating_sub(class + longest + 2 + 12 + 9 + 2);
+    let taken = class + longest.unwrap_or(0) + 2 + 12 + 9 + 2;
+    let room = paint.width.saturating_sub(taken);
     for row in rows {
         // A listing is told by the list, which says more than the server that reported it.
         let by = if row.lists.distinct > 0 {
@@ -82,7 +87,7 @@ pub fn summary(sum: &Summary, paint: Painter) -> String {
     if !table.fits() {
         table.leave_out("domains");
     }
-    page.finish() + &table.finish()
+    table.finish()
 }
 
 fn plural(n: u64, one: &str, many: &str) -> String {
