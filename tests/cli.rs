@@ -419,7 +419,84 @@ fn a_command_without_its_word_is_told_in_one_line() {
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
     assert_eq!(
         run.stderr,
-        "mailtrace: this command needs another word that says what to do; try '--help'\n"
+        "mailtrace: this command needs another word that says what to do: list, show, flush, hold, \
+         release, remove; try '--help'\n"
+    );
+}
+
+/// None of these asks anybody.
+#[test]
+fn every_complaint_names_the_word_and_says_what_to_write() {
+    for (args, words) in [
+        (&["check", ""][..], "\"\": nothing to check; give a domain"),
+        (&["check", "bob@"], "bob@: nothing stands behind the @"),
+        (
+            &["check", "@x.test"],
+            "@x.test: nothing stands before the @",
+        ),
+        (
+            &["check", "https://x.test:443/a"],
+            "give its domain: x.test",
+        ),
+        (
+            &["check", "--timeout", "-5", "x.test"],
+            "write seconds, from 0.01 to 3600",
+        ),
+        (
+            &["check", "--port", "0", "x.test"],
+            "write a number from 1 to 65535",
+        ),
+        (
+            &["config", "--width", "x"],
+            "write a number from 1 to 10000",
+        ),
+        (&["dnsbl"], "this command needs <TARGET>..."),
+        (&["dnsbl", ""], "\"\": neither an address"),
+        (
+            &["dnsbl", "--catalogue", "x"],
+            "x: --catalogue shows the lists",
+        ),
+        (
+            &["dnsbl", "--catalogue", "--list", "x"],
+            "x: no list of the catalogue",
+        ),
+        (&["serve", "--dnsbl", "a b"], "write the zone of a list"),
+        (
+            &["serve", "--fault", "x"],
+            "\"x\": there is no such scenario",
+        ),
+        (
+            &["serve", "--filter", "/x/y"],
+            "--filter \"/x/y\": there is no such program",
+        ),
+        (
+            &["send-test", "--listen", "1:2"],
+            "write an address and a port",
+        ),
+    ] {
+        let run = mailtrace(args.iter().copied()).run();
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{args:?}");
+        assert!(run.stderr.contains(words), "{args:?}: {}", run.stderr);
+        assert_eq!(run.stderr.lines().count(), 1, "{args:?}");
+    }
+    let none = mailtrace(["check"]).run();
+    assert!(
+        none.stderr.contains("no target was named"),
+        "{}",
+        none.stderr
+    );
+    assert_eq!(none.code, 2);
+}
+
+#[test]
+fn the_catalogue_shows_only_the_lists_that_were_named() {
+    let run = mailtrace(["dnsbl", "--catalogue", "--list", "spamcop", "--json"]).run();
+    assert_eq!((run.code, run.stdout.lines().count()), (0, 1));
+    let dead = mailtrace(["dnsbl", "--catalogue", "--list", "sorbs"]).run();
+    assert!(
+        dead.stdout.contains("1 list, 1 of them dead."),
+        "{}",
+        dead.stdout
     );
 }
 
