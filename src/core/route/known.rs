@@ -23,11 +23,11 @@ include!(concat!(env!("OUT_DIR"), "/trace.rs"));
 /// The filter service that a server belongs to.
 pub(super) fn service(host: &str) -> Option<&'static Service> {
     let host = host.trim_end_matches('.');
-    let of = |domain: &str| {
-        let label = host.len().checked_sub(domain.len() + 1);
-        host.eq_ignore_ascii_case(domain)
-            || words::ends_with(host, domain)
-                && label.and_then(|at| host.as_bytes().get(at)) == Some(&b'.')
+    // Asked of every server: the dot before the domain settles nearly all.
+    let of = |domain: &str| match host.len().checked_sub(domain.len()) {
+        Some(0) => host.eq_ignore_ascii_case(domain),
+        Some(at) => host.as_bytes().get(at - 1) == Some(&b'.') && words::ends_with(host, domain),
+        None => false,
     };
     SERVICES
         .iter()

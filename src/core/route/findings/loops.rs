@@ -23,7 +23,12 @@ struct Stays {
 
 pub(super) fn find(case: &Case<'_, '_>, found: &mut Vec<Finding>) {
     let hops = &case.route.hops;
-    let all = stays(hops);
+    // Hardly any mail sees a server twice.
+    let all = if some_twice(hops) {
+        stays(hops)
+    } else {
+        Vec::new()
+    };
     let twice = delivered_twice(case);
     let judged = all
         .iter()
@@ -80,10 +85,23 @@ fn stays(hops: &[Hop]) -> Vec<Stays> {
 }
 
 fn public_name(hop: &Hop) -> Option<String> {
-    hop.by
-        .best_name()
-        .filter(|n| !net::is_local_name(n))
-        .map(str::to_ascii_lowercase)
+    named(hop).map(str::to_ascii_lowercase)
+}
+
+fn named(hop: &Hop) -> Option<&str> {
+    hop.by.best_name().filter(|n| !net::is_local_name(n))
+}
+
+/// Whether one name may stand in two lines; of long ways that is taken for granted.
+fn some_twice(hops: &[Hop]) -> bool {
+    hops.len() > MANY
+        || hops.iter().enumerate().any(|(i, hop)| {
+            let name = named(hop);
+            name.is_some_and(|name| {
+                let mut others = hops.iter().skip(i + 1).filter_map(named);
+                others.any(|other| other.eq_ignore_ascii_case(name))
+            })
+        })
 }
 
 /// Between two lines of a server the message was with strangers: a filter, be it on the same
