@@ -146,6 +146,19 @@ mod tests {
     }
 
     #[test]
+    fn a_code_without_a_reply_stands_where_codes_stand() {
+        for line in [
+            "5.1.1 The address could not be found",
+            "(#5.1.1)",
+            "Reason: 5.1.1",
+            "delivery failed with status 5.1.1",
+            "dsn=5.1.1",
+        ] {
+            assert_eq!(cause(line), ("user-unknown", Some(true)), "{line}");
+        }
+    }
+
+    #[test]
     fn a_greeting_and_what_else_leads_on_in_a_dialogue_is_no_report() {
         for (line, is) in [
             ("220 mx.example.com ESMTP Postfix", "greeting"),
@@ -326,7 +339,14 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_reply_is_none() {
-        for line in ["", "hello world", "2024-01-01 12:00:00 server started"] {
+        for line in [
+            "",
+            "hello world",
+            "2024-01-01 12:00:00 server started",
+            "We sold 550 units in week 5.1.1 of the plan",
+            "The parcel has 5 layers, 4.2.2 kg each; delivery on Monday",
+            "postfix/smtpd[11]: disconnect from a.example[192.0.2.1] ehlo=2 mail=1 quit=1 commands=4",
+        ] {
             let what = explain_line(line);
             assert_eq!(what.report, Report::None, "{line}");
             assert!(what.instead.is_some());

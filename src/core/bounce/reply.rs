@@ -254,6 +254,8 @@ fn enhanced(said: &[u8], code: Option<u16>) -> Option<EnhancedCode> {
             .and_then(|i| said.get(i))
             .unwrap_or(&b' ');
         let open = !(before.is_ascii_alphanumeric() || matches!(before, b'.' | b'/' | b'@' | b'_'));
+        // Without a reply only its place tells it from the number of a version or a paragraph.
+        let open = open && (code.is_some() || places(said.get(..at + next)));
         at += next;
         if open
             && let Some((found, len)) = EnhancedCode::parse_prefix(said.get(at..)?)
@@ -277,6 +279,17 @@ fn enhanced(said: &[u8], code: Option<u16>) -> Option<EnhancedCode> {
         }
     }
     wrapper.or(contrary)
+}
+
+/// Whether a code may stand behind this text: at the beginning, in brackets, behind a colon or a
+/// word that tells of codes, but not in a sentence or a list of numbers.
+fn places(before: Option<&[u8]>) -> bool {
+    let Some(before) = before else { return false };
+    let listed = matches!(
+        before.trim_ascii_end().last(),
+        Some(b',' | b'.' | b'!' | b'*')
+    );
+    !listed && around::front(before).is_some_and(|weight| weight >= 2)
 }
 
 /// The code right behind the reply code, whatever its class.

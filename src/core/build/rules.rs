@@ -249,7 +249,27 @@ fn plain(pattern: &str) -> String {
     out
 }
 
+/// The words that stand for a sign (see `fold.rs`).
+const SIGNS: [&str; 4] = ["{addr}", "{link}", "{ip}", "{host}"];
+
+/// A sign is no word: an edge of a word beside it is never there, and what asks for one is dead.
+fn edges(pattern: &str) -> Result<(), String> {
+    for sign in SIGNS {
+        for (at, _) in pattern.match_indices(sign) {
+            let before = pattern.get(..at).unwrap_or_default();
+            let behind = pattern.get(at + sign.len()..).unwrap_or_default();
+            let before = before.trim_end_matches("(?:");
+            let behind = behind.trim_start_matches(')');
+            if before.ends_with(r"\b") || behind.starts_with(r"\b") {
+                return Err(format!(r"{sign} has no \b"));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn regex(pattern: &str, words: &BTreeMap<String, String>) -> Result<(String, Hir), String> {
+    edges(pattern)?;
     let regex = plain(&expand(pattern, words, NESTING)?);
     let hir = regex_syntax::ParserBuilder::new()
         .unicode(false)

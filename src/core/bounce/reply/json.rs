@@ -52,16 +52,16 @@ impl Record {
         let host = |text: &str| peer(text).0.is_some() || peer(text).1.is_some();
         let (host, ip) = values.first(HOST, host).map(peer).unwrap_or_default();
         let status = values
-            .all(STATUS)
+            .like(STATUS)
             .find_map(|text| Some(EnhancedCode::parse_prefix(text.as_bytes())?.0))
             .or_else(|| values.spelled());
-        let words = values
-            .first(WORDS, said)
-            .or_else(|| values.first(WORDS, |text| text.contains(' ')))
+        let mut sentences = values.like(WORDS).filter(|text| text.contains(' '));
+        let words = (values.like(WORDS).find(|text| said(text)))
+            .or_else(|| sentences.next())
             .or_else(|| values.first(WORDS, |text| outcome(text).is_none()))
             .unwrap_or_default();
         let code = values
-            .all(CODE)
+            .like(CODE)
             .find(|text| text.len() == 3 && super::digits(text.as_bytes(), 0).is_some());
         let words = match code.filter(|_| Place::of(words).code.is_none()) {
             Some(code) => match values.spelled() {
@@ -130,6 +130,16 @@ impl<'a> Values<'a> {
             });
             same.map(|value| value.text.trim())
         })
+    }
+
+    /// The same, and behind them the values whose names end so: `smtp_msg`, `bounce_reason`.
+    fn like(&self, names: &'static [&'static str]) -> impl Iterator<Item = &str> {
+        let longer = names.iter().flat_map(|end| {
+            let ends = move |name: &str| name.len() > end.len() && name.ends_with(end);
+            let same = self.0.iter().filter(move |value| ends(&value.name));
+            same.map(|value| value.text.trim())
+        });
+        self.all(names).chain(longer)
     }
 
     fn first(&self, names: &'static [&'static str], fits: impl Fn(&str) -> bool) -> Option<&str> {

@@ -80,6 +80,11 @@ pub(super) fn outcome(word: &str) -> Option<(Action, bool)> {
     // The events of services have their kind in front: `activity.hard_bounced`.
     let word = super::json::plain(word.rsplit('.').next().unwrap_or(word));
     let is = |words: &[&str]| words.contains(&word.as_str());
+    // `delivery_attempt_failed`; of what went well nothing but the word itself is sure.
+    let ends = |words: &[&str]| {
+        let mut long = words.iter().filter(|end| end.len() >= LONG);
+        long.any(|end| word.ends_with(end))
+    };
     if is(DELIVERED) {
         Some((Action::Delivered, false))
     } else if is(FAILED) {
@@ -88,10 +93,15 @@ pub(super) fn outcome(word: &str) -> Option<(Action, bool)> {
         Some((Action::Delayed, false))
     } else if is(EXPIRED) {
         Some((Action::Failed, true))
+    } else if ends(DELAYED) {
+        Some((Action::Delayed, false))
     } else {
-        None
+        ends(FAILED).then_some((Action::Failed, false))
     }
 }
+
+/// Words of so many letters may stand at the end of another.
+const LONG: usize = 6;
 
 /// Sendmail's last word: `stat=Cannot send message for 5 days`.
 const TIMED_OUT: &str = "stat=Cannot send message";

@@ -21,9 +21,22 @@ const TO: [&str; 8] = [
 ];
 
 /// The same for the sender and for the name of a message.
-const FROM: [&str; 12] = [
-    "from", "from=", "from:", " f=", "sender", "sender:", "sender=", "ctladdr=", "path=", "id=",
-    "id:", "msgid",
+const FROM: [&str; 15] = [
+    "from",
+    "from=",
+    "from:",
+    " f=",
+    "sender",
+    "sender:",
+    "sender=",
+    "ctladdr=",
+    "path=",
+    "id=",
+    "id:",
+    "msgid",
+    "mailfrom=",
+    "mailfrom:",
+    "mailfrom):",
 ];
 
 /// Addresses of a line that are looked at.
