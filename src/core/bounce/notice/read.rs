@@ -3,7 +3,7 @@
 use crate::bounce::explanation::{Form, Original};
 use crate::message::dates;
 use crate::message::fields;
-use crate::message::layer::{Block, BlockKind, Layer, Wrap};
+use crate::message::layer::{Block, BlockKind, Head, Layer, Wrap};
 
 use super::draft::{self, Draft};
 use super::events;
@@ -104,129 +104,158 @@ fn holds_one(layer: &Layer<'_>, outer: &Accepted, talk: bool, depth: usize) -> b
 fn accept(layer: &Layer<'_>, talk: bool) -> Option<Accepted> {
     let mut votes = Votes::default();
     let evidence = Evidence::of(layer, &mut votes);
-    if let Some(notice) = complaint::machine(layer, &evidence) {
-        return Some(Accepted {
-            notice,
-            wrapper: false,
-        });
+    // What a machine wrote for machines needs no weighing.
+    let sure = complaint::machine(layer, &evidence)
+        .or_else(|| sns::read(layer))
+        .or_else(|| events::read(layer));
+    if let Some(notice) = sure {
+        let wrapper = false;
+        return Some(Accepted { notice, wrapper });
     }
-    if let Some(notice) = sns::read(layer) {
-        return Some(Accepted {
-            notice,
-            wrapper: false,
-        });
-    }
-    if let Some(notice) = events::read(layer) {
-        return Some(Accepted {
-            notice,
-            wrapper: false,
-        });
-    }
-    let status = layer.block(BlockKind::DeliveryStatus);
-    let report = status
-        .map(|block| report::read(block.text()))
-        .unwrap_or_default();
-    let head = original::head(layer);
-    let known = Known::of(layer, head.as_ref());
-    let mut prose = prose::read(layer, &known, &mut votes);
-    marks::head(&layer.head, &mut votes);
-    marks::fields(
-        report.fields.iter().map(|(n, v)| (*n, v.as_ref())),
-        &mut votes,
-    );
-    let mut machine = Machine {
-        drafts: report.drafts,
-        reporting_mta: report.reporting_mta,
-        arrival: report.arrival,
-    };
-    match (status, prose.report.take()) {
-        (Some(block), _) if !machine.drafts.is_empty() => draft::place(&mut machine.drafts, block),
-        (_, Some(inline)) => machine = inline,
-        _ => {}
-    }
-    let mdn = layer.block(BlockKind::DispositionNotification);
-    if mdn.is_some_and(|block| !rejected(block.text(), &prose)) {
-        return None;
-    }
+    let mut parts = Parts::read(layer, evidence, votes)?;
+    let weight = parts.votes.weight();
     let bare = matches!(layer.wraps.last(), Some(Wrap::Quoted | Wrap::Pasted));
-    if talk && bare && !evidence::is_whole(&prose, votes.weight()) {
+    if talk && bare && !evidence::is_whole(&parts.prose, weight) {
         return None;
     }
-    let mut form = Form::Dsn;
-    let mut told = false;
-    if machine.drafts.is_empty() {
-        if prose.roles & marks::STATISTICS != 0 {
-            return None;
-        }
-        form = Form::Transcript;
-        let other = complaint::plain(layer, &evidence, &prose);
-        if let Some(notice) = other {
-            return Some(Accepted {
-                notice,
-                wrapper: evidence.is_person(),
-            });
-        }
-        // Nobody hands on a notice to the very address that it calls dead.
-        let to_itself = |d: &Draft| d.address.as_ref().is_some_and(|a| known.owns(a));
-        if evidence.is_person() && !prose.drafts.is_empty() && prose.drafts.iter().all(to_itself) {
-            return None;
-        }
-        let asked = layer.report_type.as_deref() == Some("delivery-status") || mdn.is_some();
-        if !asked && !evidence::is_notice(&evidence, &prose, votes.weight()) {
-            // No notice, but somebody may tell of a failure in the words of servers.
-            let person = evidence.is_person() || evidence.headless;
-            if talk || !person || evidence.list {
-                return None;
+    if !parts.machine.drafts.is_empty() {
+        return Some(parts.accepted(layer, Form::Dsn, false));
+    }
+    let (evidence, prose) = (&parts.evidence, &parts.prose);
+    if prose.roles & marks::STATISTICS != 0 {
+        return None;
+    }
+    if let Some(notice) = complaint::plain(layer, evidence, prose) {
+        let wrapper = evidence.is_person();
+        return Some(Accepted { notice, wrapper });
+    }
+    // Nobody hands on a notice to the very address that it calls dead.
+    let to_itself = |d: &Draft| d.address.as_ref().is_some_and(|a| parts.known.owns(a));
+    if evidence.is_person() && !prose.drafts.is_empty() && prose.drafts.iter().all(to_itself) {
+        return None;
+    }
+    let asked = layer.report_type.as_deref() == Some("delivery-status")
+        || layer.block(BlockKind::DispositionNotification).is_some();
+    if asked || evidence::is_notice(evidence, prose, weight) {
+        let threat = !asked && is_empty_threat(layer, evidence, prose, weight);
+        return (!threat).then(|| parts.accepted(layer, Form::Transcript, false));
+    }
+    // No notice, but somebody may tell of a failure in the words of servers.
+    let person = evidence.is_person() || evidence.headless;
+    if talk || !person || evidence.list {
+        return None;
+    }
+    let drafts = pasted::read(layer, &parts.known);
+    if drafts.is_empty() {
+        return None;
+    }
+    parts.machine.drafts = drafts;
+    (parts.prose.drafts, parts.prose.paragraphs) = Default::default();
+    Some(parts.accepted(layer, Form::Transcript, true))
+}
+
+/// What the parts of a layer say, each read for itself.
+struct Parts<'x> {
+    evidence: Evidence,
+    votes: Votes,
+    head: Option<Head<'x>>,
+    known: Known,
+    prose: Prose,
+    machine: Machine,
+}
+
+impl<'x> Parts<'x> {
+    /// `None` for what tells that a mail was read, and nothing else.
+    fn read(layer: &'x Layer<'_>, evidence: Evidence, mut votes: Votes) -> Option<Self> {
+        let status = layer.block(BlockKind::DeliveryStatus);
+        let report = status
+            .map(|block| report::read(block.text()))
+            .unwrap_or_default();
+        let head = original::head(layer);
+        let known = Known::of(layer, head.as_ref());
+        let mut prose = prose::read(layer, &known, &mut votes);
+        marks::head(&layer.head, &mut votes);
+        marks::fields(
+            report.fields.iter().map(|(n, v)| (*n, v.as_ref())),
+            &mut votes,
+        );
+        let mut machine = Machine {
+            drafts: report.drafts,
+            reporting_mta: report.reporting_mta,
+            arrival: report.arrival,
+        };
+        match (status, prose.report.take()) {
+            (Some(block), _) if !machine.drafts.is_empty() => {
+                draft::place(&mut machine.drafts, block);
             }
-            machine.drafts = pasted::read(layer, &known);
-            if machine.drafts.is_empty() {
-                return None;
-            }
-            (prose.drafts, prose.paragraphs) = Default::default();
-            told = true;
-        } else if !asked && is_empty_threat(layer, &evidence, &prose, votes.weight()) {
+            (_, Some(inline)) => machine = inline,
+            _ => {}
+        }
+        let mdn = layer.block(BlockKind::DispositionNotification);
+        if mdn.is_some_and(|block| !rejected(block.text(), &prose)) {
             return None;
         }
+        Some(Self {
+            evidence,
+            votes,
+            head,
+            known,
+            prose,
+            machine,
+        })
     }
-    let empty = machine.drafts.is_empty() && !prose.drafts.iter().any(|d| d.address.is_some());
-    let wrapper = empty || told || evidence.is_person() || evidence.headless && !evidence.daemon;
-    let mut original = head
-        .as_ref()
-        .map(original::read)
-        .filter(original::is_one)
-        .or_else(|| prose.original.take())
-        .unwrap_or_default();
-    let report = merge::kind(&evidence, &prose, &machine.drafts);
-    let mut drafts = merge::merge(machine.drafts, std::mem::take(&mut prose.drafts));
-    merge::last_resort(&mut drafts, &known, &original);
-    if let [only] = drafts.as_mut_slice()
-        && only.address.is_none()
-    {
-        // The manager of a list refuses in the name of the list.
-        let from = layer.head.get("From").unwrap_or_default();
-        only.address = evidence::list_of_manager(&from);
+
+    /// Puts them together; `told` says that a person tells of it.
+    fn accepted(self, layer: &Layer<'_>, form: Form, told: bool) -> Accepted {
+        let Self {
+            evidence,
+            votes,
+            head,
+            known,
+            mut prose,
+            machine,
+        } = self;
+        let empty = machine.drafts.is_empty() && !prose.drafts.iter().any(|d| d.address.is_some());
+        let wrapper =
+            empty || told || evidence.is_person() || evidence.headless && !evidence.daemon;
+        let mut original = head
+            .as_ref()
+            .map(original::read)
+            .filter(original::is_one)
+            .or_else(|| prose.original.take())
+            .unwrap_or_default();
+        let report = merge::kind(&evidence, &prose, &machine.drafts);
+        let mut drafts = merge::merge(machine.drafts, std::mem::take(&mut prose.drafts));
+        merge::last_resort(&mut drafts, &known, &original);
+        if let [only] = drafts.as_mut_slice()
+            && only.address.is_none()
+        {
+            // The manager of a list refuses in the name of the list.
+            let from = layer.head.get("From").unwrap_or_default();
+            only.address = evidence::list_of_manager(&from);
+        }
+        merge::quote_prose(&mut drafts, &prose.paragraphs);
+        let report = merge::finish(report, &mut drafts, &prose, form);
+        if !original::is_one(&original) {
+            original = Original::default();
+        }
+        let arrival = machine.arrival.or(prose.arrival);
+        let until = prose.patience.and_then(|patience| {
+            let written = layer.head.get("Date").and_then(|date| dates::read(&date));
+            patience.until(arrival, written)
+        });
+        merge::retry_until(&mut drafts, until);
+        let notice = Notice {
+            report,
+            form,
+            dialect: votes.winner(),
+            reporting_mta: machine.reporting_mta.or(prose.author),
+            arrival_date: arrival,
+            statements: drafts.into_iter().map(Draft::finish).collect(),
+            original,
+        };
+        Accepted { notice, wrapper }
     }
-    merge::quote_prose(&mut drafts, &prose.paragraphs);
-    let report = merge::finish(report, &mut drafts, &prose, form);
-    if !original::is_one(&original) {
-        original = Original::default();
-    }
-    let arrival = machine.arrival.or(prose.arrival);
-    let until = prose.patience.and_then(|patience| {
-        let written = layer.head.get("Date").and_then(|date| dates::read(&date));
-        patience.until(arrival, written)
-    });
-    merge::retry_until(&mut drafts, until);
-    let notice = Notice {
-        report,
-        form,
-        dialect: votes.winner(),
-        reporting_mta: machine.reporting_mta.or(prose.author),
-        arrival_date: arrival,
-        statements: drafts.into_iter().map(Draft::finish).collect(),
-        original,
-    };
-    Some(Accepted { notice, wrapper })
 }
 
 /// "Your mails could not be delivered, click here": the header of a notice, but no recipient, no
