@@ -127,30 +127,7 @@ fn went_elsewhere(hops: &[Hop], before: usize, now: usize) -> bool {
 
 /// One recipient that a server had in several stays.
 fn again(hops: &[Hop], all: &[Stays], server: &Stays, twice: Option<&str>) -> Option<Finding> {
-    let mut of: Vec<(&str, Vec<usize>)> = Vec::new();
-    for stay in &server.stays {
-        let mut here: Vec<&str> = Vec::new();
-        for i in stay {
-            let Some(recipient) = hops.get(*i).and_then(|h| h.recipient.as_deref()) else {
-                continue;
-            };
-            if here.iter().any(|r| r.eq_ignore_ascii_case(recipient)) {
-                continue;
-            }
-            here.push(recipient);
-            match of
-                .iter_mut()
-                .find(|(r, _)| r.eq_ignore_ascii_case(recipient))
-            {
-                Some((_, at)) => at.push(*i),
-                None => of.push((recipient, vec![*i])),
-            }
-        }
-    }
-    let (recipient, at) = of
-        .into_iter()
-        .filter(|(_, at)| at.len() > 1)
-        .max_by_key(|(_, at)| at.len())?;
+    let (recipient, at) = most_seen(hops, server)?;
     let [first, second, ..] = at.as_slice() else {
         return None;
     };
@@ -210,6 +187,33 @@ fn again(hops: &[Hop], all: &[Stays], server: &Stays, twice: Option<&str>) -> Op
         Sureness::High,
         text,
     ))
+}
+
+/// The recipient that a server had in most of its stays, with the line of each.
+fn most_seen<'h>(hops: &'h [Hop], server: &Stays) -> Option<(&'h str, Vec<usize>)> {
+    let mut of: Vec<(&str, Vec<usize>)> = Vec::new();
+    for stay in &server.stays {
+        let mut here: Vec<&str> = Vec::new();
+        for i in stay {
+            let Some(recipient) = hops.get(*i).and_then(|h| h.recipient.as_deref()) else {
+                continue;
+            };
+            if here.iter().any(|r| r.eq_ignore_ascii_case(recipient)) {
+                continue;
+            }
+            here.push(recipient);
+            match of
+                .iter_mut()
+                .find(|(r, _)| r.eq_ignore_ascii_case(recipient))
+            {
+                Some((_, at)) => at.push(*i),
+                None => of.push((recipient, vec![*i])),
+            }
+        }
+    }
+    of.into_iter()
+        .filter(|(_, at)| at.len() > 1)
+        .max_by_key(|(_, at)| at.len())
 }
 
 /// One queue id that a server used in two stays.
