@@ -222,8 +222,7 @@ struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        common::end(&mut self.child);
     }
 }
 

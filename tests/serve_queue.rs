@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use common::OwnEnvironment;
 
-/// A server that is killed when this is dropped.
+/// A server that is ended when this is dropped.
 struct Server {
     child: Child,
     at: SocketAddr,
@@ -61,11 +61,17 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // SIGKILL, which nobody can prepare for.
+impl Server {
+    /// SIGKILL, which nobody can prepare for.
+    fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        common::end(&mut self.child);
     }
 }
 
@@ -247,8 +253,7 @@ fn what_was_acknowledged_survives_kill_9_and_arrives_once_and_whole() {
             done >= kill * MESSAGES / 5
         });
         let mut server = server.lock().unwrap();
-        server.child.kill().unwrap();
-        server.child.wait().unwrap();
+        server.kill();
         *server = Server::start(dir.path(), &[]);
     }
     for client in clients {
@@ -358,7 +363,7 @@ fn acknowledged_mail_survives_a_kill_on_a_full_disk() {
         return;
     };
     let flags = ["--relay-to", "far.test", "--route", "far.test=127.0.0.1:9"];
-    let server = Server::start(dir.path(), &flags);
+    let mut server = Server::start(dir.path(), &flags);
     let mut talk = Talk::open(server.at).unwrap();
     let text = "x: y\r\n\r\n0123456789\r\n".repeat(100);
     let mut taken = 0;
@@ -369,7 +374,7 @@ fn acknowledged_mail_survives_a_kill_on_a_full_disk() {
     {
         taken += 1;
     }
-    drop(server);
+    server.kill();
     assert_eq!(queue(dir.path(), &["list", "--json"]).json().len(), taken);
     let removed = queue(dir.path(), &["remove", "--all"]);
     assert_eq!(

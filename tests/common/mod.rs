@@ -5,7 +5,8 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// A file of `testdata/`.
 pub(crate) fn testdata(name: &str) -> PathBuf {
@@ -40,6 +41,24 @@ impl OwnEnvironment for Command {
         let place = std::env::var_os(COVERAGE).map(|place| (COVERAGE, place));
         self.env_clear().envs(place)
     }
+}
+
+/// Ends a server as its operator does, so that it says goodbye, and a program that was built for
+/// it writes down what was run of it; who does not hear is killed.
+pub(crate) fn end(child: &mut Child) {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let id = child.id().to_string();
+    let told = Command::new("kill").arg(&id).stderr(Stdio::null()).status();
+    let end = Instant::now() + PATIENCE;
+    while told.is_ok() && Instant::now() < end {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // No panic: this may run while a test unwinds.
+    child.kill().ok();
+    child.wait().ok();
 }
 
 /// mailtrace with these arguments, in the root of the project, without any setting of the user.

@@ -2,6 +2,8 @@
 //! token, reads what it finds, and changes nothing.
 
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -93,6 +95,8 @@ pub struct Session {
     ahead: Vec<u8>,
     tags: u32,
     until: Instant,
+    /// The server knows us without a login (PREAUTH).
+    known: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -145,18 +149,22 @@ impl Session {
             ahead: Vec::new(),
             tags: 0,
             until,
+            known: false,
         };
         let near = at.ip().to_canonical().is_loopback();
         if account.encryption == Encryption::Implicit {
             session.encrypt(tcp, account, end, now).await?;
-            session.greeting().await?;
+            let line = session.line().await?;
+            session.greeting(&line.text)?;
         } else {
             let tcp = session.clear(tcp, account, end, near, now).await?;
             if let Some(tcp) = tcp {
                 session.stream = Box::new(tcp);
             }
         }
-        session.log_in(&account.credentials).await?;
+        if !session.known {
+            session.log_in(&account.credentials).await?;
+        }
         Ok(session)
     }
 
@@ -175,9 +183,11 @@ impl Session {
             at: self.at,
             end,
         };
-        tcp.line().await?;
+        let greeting = tcp.line().await?;
+        self.greeting(greeting.trim_end())?;
         let offers = tcp.ask("a1 CAPABILITY\r\n").await?;
-        if !offers.to_ascii_uppercase().contains("STARTTLS") {
+        // STARTTLS is for those who are not known yet (RFC 9051 section 6.2.1).
+        if self.known || !offers.to_ascii_uppercase().contains("STARTTLS") {
             return if near {
                 Ok(Some(tcp.tcp))
             } else {
@@ -185,12 +195,10 @@ impl Session {
             };
         }
         let answer = tcp.ask("a2 STARTTLS\r\n").await?;
-        if !answer.contains("a2 OK") {
-            return Err(Trouble::Refused(
-                self.at,
-                "STARTTLS",
-                answer.trim().to_string(),
-            ));
+        let last = answer.lines().last().unwrap_or_default();
+        if !last.to_ascii_uppercase().starts_with("A2 OK") {
+            let said = last.split_once(' ').map_or(last, |(_, said)| said);
+            return Err(Trouble::Refused(self.at, "STARTTLS", words(said)));
         }
         self.encrypt(tcp.tcp, account, end, now).await?;
         Ok(None)
@@ -217,13 +225,15 @@ impl Session {
         Ok(())
     }
 
-    async fn greeting(&mut self) -> Result<(), Trouble> {
-        let line = self.line().await?;
-        if line.text.starts_with("* OK") || line.text.starts_with("* PREAUTH") {
-            return Ok(());
+    fn greeting(&mut self, text: &str) -> Result<(), Trouble> {
+        let upper = text.to_ascii_uppercase();
+        if upper.starts_with("* BYE") {
+            // Too many connections now, perhaps, and not the next time.
+            return Err(Trouble::Connection(self.at, words(text)));
         }
-        if line.text.starts_with("* BYE") {
-            return Err(Trouble::Refused(self.at, "the greeting", line.text));
+        self.known = upper.starts_with("* PREAUTH");
+        if self.known || upper.starts_with("* OK") {
+            return Ok(());
         }
         Err(Trouble::Foreign(self.at))
     }
@@ -241,7 +251,8 @@ impl Session {
             .iter()
             .map(|line| line.text.to_ascii_uppercase() + " ")
             .collect();
-        if offers.contains("AUTH=PLAIN") {
+        let offered = |name: &str| offers.split_whitespace().any(|offer| offer == name);
+        if offered("AUTH=PLAIN") {
             let plain = BASE64.encode(format!("\0{}\0{password}", credentials.user).as_bytes());
             let tag = self.tag();
             self.send(format!("{tag} AUTHENTICATE PLAIN\r\n").as_bytes())
@@ -252,7 +263,12 @@ impl Session {
                 self.until_tag(&tag, "the login").await?;
                 return Ok(());
             }
-            return Err(Trouble::Refused(self.at, "the login", words(&line.text)));
+            let said = line.text.strip_prefix(&format!("{tag} "));
+            let said = said.unwrap_or(&line.text);
+            return Err(Trouble::Refused(self.at, "the login", words(said)));
+        }
+        if offered("LOGINDISABLED") {
+            return Err(Trouble::Clear(self.at));
         }
         // A quoted string cannot hold line breaks (RFC 9051 section 4.3).
         if credentials.user.contains(['\r', '\n']) || password.contains(['\r', '\n']) {
@@ -457,56 +473,5 @@ impl Plain {
             }
         }
         Ok(String::from_utf8_lossy(&line).into_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_will_be_the_same_next_time_is_not_tried_again() {
-        let at = SocketAddr::from(([127, 0, 0, 1], 143));
-        let refused = |command| Trouble::Refused(at, command, "NO".to_owned());
-        for (trouble, lasting) in [
-            (Trouble::Connection(at, "reset".to_owned()), false),
-            (refused("SEARCH"), false),
-            (refused("FETCH"), false),
-            (refused("LOGIN"), true),
-            (refused("EXAMINE"), true),
-            (Trouble::Foreign(at), true),
-            (Trouble::Certificate(at, "expired".to_owned()), true),
-            (Trouble::Clear(at), true),
-        ] {
-            assert_eq!(trouble.is_lasting(), lasting, "{trouble}");
-        }
-    }
-
-    /// A server that answers with literals and nothing else: in one line, or a line for each.
-    #[tokio::test]
-    async fn an_answer_without_end_does_not_fill_the_memory() {
-        for rest in ["", "\r\n"] {
-            let (ours, mut theirs) = tokio::io::duplex(64 << 10);
-            let mut session = Session {
-                at: SocketAddr::from(([127, 0, 0, 1], 143)),
-                stream: Box::new(ours),
-                ahead: Vec::new(),
-                tags: 0,
-                until: Instant::now() + Duration::from_secs(10),
-            };
-            let mut sent = 0usize;
-            let flood = async {
-                let literal = format!("* 1 FETCH {{65536}}\r\n{}{rest}", "x".repeat(65536));
-                while theirs.write_all(literal.as_bytes()).await.is_ok() {
-                    sent += literal.len();
-                }
-            };
-            let ended = tokio::select! {
-                () = flood => None,
-                ended = session.fetch(1) => Some(ended),
-            };
-            assert!(matches!(ended, Some(Err(Trouble::Foreign(_)))), "{ended:?}");
-            assert!(sent <= 2 * MOST_OCTETS, "{sent}");
-        }
     }
 }

@@ -214,8 +214,14 @@ impl Round {
 
     /// Whether the answer to the message is not known.
     pub fn is_uncertain(&self) -> bool {
-        let last = self.attempts.last();
-        last.is_some_and(|handed| handed.fates.iter().any(|fate| fate.uncertain))
+        self.in_doubt().is_some()
+    }
+
+    /// The conversation whose answer to the message never came. Recipients of several domains are
+    /// several conversations, and it need not be the last.
+    pub fn in_doubt(&self) -> Option<&Handed> {
+        let lost = |handed: &&Handed| handed.fates.iter().any(|fate| fate.uncertain);
+        self.attempts.iter().find(lost)
     }
 }
 
@@ -309,10 +315,8 @@ fn recipient(fate: &Fate, handed: &Handed) -> Recipient {
 
 /// The cause that a conversation without an answer has by itself.
 fn broken(handed: &Handed) -> Option<(Cause, Option<bool>)> {
-    if handed.tls_error.is_some() {
-        return Some((Cause::TlsFailed, None));
-    }
     let words = handed.gave_up.as_deref().unwrap_or_default();
+    // A STARTTLS that was refused before is not what broke the connection later.
     if let Some(failure) = &handed.failure {
         let cause = match failure {
             Failure::Tls { .. } => Cause::TlsFailed,
@@ -327,7 +331,7 @@ fn broken(handed: &Handed) -> Option<(Cause, Option<bool>)> {
     if words.contains("SMTPUTF8") {
         return Some((Cause::Utf8Unsupported, Some(true)));
     }
-    if words.contains("TLS is required") {
+    if handed.tls_error.is_some() || words.contains("TLS is required") {
         return Some((Cause::TlsFailed, None));
     }
     let login = words.contains("login") || words.contains("log in") || words.contains("password");

@@ -112,6 +112,9 @@ pub(crate) fn in_code_page(bytes: &[u8], page: u32) -> Cow<'_, str> {
         949 => "euc-kr".to_owned(),
         950 => "big5".to_owned(),
         20_866 => "koi8-r".to_owned(),
+        21_866 => "koi8-u".to_owned(),
+        51_932 => "euc-jp".to_owned(),
+        51_949 => "euc-kr".to_owned(),
         50_220..=50_222 => "iso-2022-jp".to_owned(),
         54_936 => "gb18030".to_owned(),
         65_001 => "utf-8".to_owned(),
@@ -256,9 +259,7 @@ impl Note {
                 text.push_str("\nAction: ");
                 text.push_str(action);
                 text.push_str("\nDiagnostic-Code: smtp; ");
-                // `<server.example #5.1.1 smtp; 550 5.1.1 …>`, `#< #5.1.1 smtp; …> #SMTP#`
-                let inner = words.strip_suffix(" #SMTP#").unwrap_or(&words);
-                let inner = inner.trim_start_matches(['#', '<']).trim_end_matches('>');
+                let inner = unwrapped(&words);
                 text.push_str(
                     inner
                         .split_once("smtp;")
@@ -280,6 +281,17 @@ impl Note {
         }
         (!text.is_empty()).then_some(text)
     }
+}
+
+/// `<server.example #5.1.1 smtp; 550 5.1.1 …>`, `#< #5.1.1 smtp; …> #SMTP#` without what is around
+/// it; a bracket that belongs to an address at the end stays.
+fn unwrapped(words: &str) -> &str {
+    let words = words.strip_suffix(" #SMTP#").unwrap_or(words);
+    let words = words.strip_prefix('#').unwrap_or(words);
+    let inner = words
+        .strip_prefix('<')
+        .map(|i| i.strip_suffix('>').unwrap_or(i));
+    inner.unwrap_or(words)
 }
 
 /// What a report is about, by the class of the message: `REPORT.IPM.Note.NDR`,
@@ -360,3 +372,6 @@ pub(crate) fn document<'b>(bytes: &'b [u8], marks: &[Mark]) -> Option<Layer<'b>>
         ..Layer::default()
     })
 }
+
+#[cfg(test)]
+mod tests;

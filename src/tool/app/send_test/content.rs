@@ -156,3 +156,96 @@ fn guess(name: &str) -> &'static str {
         _ => "application/octet-stream",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn attached(text: &str) -> Result<(String, String, Vec<u8>), String> {
+        attachment(text).map(|one| (one.name, one.media, one.content))
+    }
+
+    #[test]
+    fn an_attachment_has_the_type_and_name_that_were_given_or_those_of_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("Report.PDF");
+        fs::write(&file, "%PDF").unwrap();
+        let path = file.to_str().unwrap();
+        for (more, media, name) in [
+            ("", "application/pdf", "Report.PDF"),
+            (":Text/Plain", "text/plain", "Report.PDF"),
+            (":image/svg+xml:a:b.svg", "image/svg+xml", "a:b.svg"),
+            // The type is that of the name under which it goes.
+            ("::notes.txt", "text/plain", "notes.txt"),
+            ("::noting", "application/octet-stream", "noting"),
+        ] {
+            let got = attached(&format!("{path}{more}")).unwrap();
+            let want = (name.to_owned(), media.to_owned(), b"%PDF".to_vec());
+            assert_eq!(got, want, "{more}");
+        }
+        let odd = dir.path().join("a:b.ics");
+        fs::write(&odd, "x").unwrap();
+        let got = attached(odd.to_str().unwrap()).unwrap();
+        assert_eq!(
+            (got.0.as_str(), got.1.as_str()),
+            ("a:b.ics", "text/calendar")
+        );
+    }
+
+    #[test]
+    fn what_is_no_media_type_cannot_become_a_field_of_the_message() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x");
+        fs::write(&file, "x").unwrap();
+        for media in [
+            "text",
+            "text/",
+            "/plain",
+            "text/pl ain",
+            "text/plain\r\nBcc/x",
+            "a/b/c",
+        ] {
+            let got = attached(&format!("{}:{media}", file.display()));
+            assert!(got.unwrap_err().contains("is no media type"), "{media}");
+        }
+        let missing = attached("/no/such/file:text/plain").unwrap_err();
+        assert!(missing.starts_with("/no/such/file: "), "{missing}");
+        assert!(missing.ends_with("check the path"), "{missing}");
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("large");
+        let file = fs::File::create(&path).unwrap();
+        file.set_len(LARGEST + 1).unwrap();
+        let why = read(&path).unwrap_err();
+        assert!(
+            why.ends_with("larger than 256 MiB; send a smaller file"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn a_whole_message_begins_with_a_field() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mail");
+        for (text, good) in [
+            ("From: a@b.test\n\nx\n", true),
+            ("X-Y:\r\n\r\n", true),
+            ("", false),
+            (": no name\n", false),
+            ("Dear Bob: hello\n", false),
+            (
+                "From a@b.test Mon Nov 22 10:00:00 2026\nFrom: a@b.test\n",
+                false,
+            ),
+            ("\nFrom: a@b.test\n", false),
+        ] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(whole(&path).is_ok(), good, "{text:?}");
+        }
+    }
+}

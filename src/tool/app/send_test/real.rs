@@ -101,17 +101,14 @@ async fn one(
             _ = tokio::signal::ctrl_c() => round.note("interrupted", "The waiting was interrupted."),
         }
         close(&mut places).await;
-        filtered::judge(
-            &mut round,
-            setting.wish.draft.eicar,
-            setting.wish.draft.gtube,
-        );
     } else if command.waiting.wait.is_some() && places.is_empty() && out {
         round.note(
             "nowhere-to-look",
             "Whether it arrives cannot be seen: give --wait-maildir, --wait-imap or --listen.",
         );
     }
+    let draft = &setting.wish.draft;
+    filtered::judge(&mut round, draft.eicar, draft.gtube);
     round.took = began.elapsed();
     let exit = exit(&round);
     match show(&round, true, context) {

@@ -3,6 +3,8 @@
 
 mod dialogue;
 mod series;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::time::Duration;
@@ -187,7 +189,8 @@ fn evidence(what: &Round, look: Look) -> String {
         .partition(|one| single && one.permanent == Some(false));
     if !later.is_empty() && !what.is_uncertain() {
         text.push('\n');
-        text.push_str(&put_off(&later, look));
+        let again = what.notes.iter().any(|note| note.code == "deferred");
+        text.push_str(&put_off(&later, again, look));
     }
     if !refused.is_empty() && !what.is_uncertain() {
         let notice = Explanation {
@@ -216,8 +219,8 @@ fn evidence(what: &Round, look: Look) -> String {
     text
 }
 
-/// Those who may be taken another time.
-fn put_off(all: &[Recipient], look: Look) -> String {
+/// Those who may be taken another time; `again`: they were asked more than once.
+fn put_off(all: &[Recipient], again: bool, look: Look) -> String {
     let mut page = Page::new(look.paint);
     for one in all {
         let advice = advise(one, look.audience);
@@ -233,12 +236,14 @@ fn put_off(all: &[Recipient], look: Look) -> String {
         }
     }
     page.end();
-    page.tab(2).wrap(
-        Style::Plain,
-        2,
+    let text = if again {
+        "It was asked again until the time was over. A mail server would try again for days; a \
+         longer --wait does so here."
+    } else {
         "This was one attempt, and nobody repeats it by himself. A mail server would try again \
-         for days; --wait 600 does so here for ten minutes.",
-    );
+         for days; --wait 600 does so here for ten minutes."
+    };
+    page.tab(2).wrap(Style::Plain, 2, text);
     page.finish()
 }
 

@@ -6,11 +6,11 @@ use crate::bounce::advice::Audience;
 use crate::bounce::cause::Cause;
 use crate::bounce::explanation::Explanation;
 use crate::check::Tls;
+use crate::send::Round;
 use crate::send::hand_over::Handed;
 use crate::send::round::{Arrival, Event, Note};
 use crate::send::scenario::{Played, Scenario};
 use crate::send::series::Series;
-use crate::send::{Outcome, Round};
 use crate::smtp::Stage;
 
 use super::check::{millis, step, tls};
@@ -110,17 +110,6 @@ fn about(object: &mut Object<'_>, scenario: &Scenario) {
         .text("part", &scenario.at.to_uppercase())
         .id("ends", Some(scenario.ends.word()))
         .list("expected", &scenario.causes, |out, cause| text(out, cause));
-}
-
-/// Appends one line: a message that could not be sent for a reason on this side.
-pub fn error(out: &mut String, why: &str) {
-    let mut object = Object::new(out);
-    object
-        .id("schema", Some(SCHEMA))
-        .id("outcome", Some(Outcome::NotSent.id()))
-        .text("error", why);
-    object.end();
-    out.push('\n');
 }
 
 pub(super) fn fill(object: &mut Object<'_>, what: &Round, audience: Audience) {

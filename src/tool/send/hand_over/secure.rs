@@ -11,7 +11,10 @@ use super::{End, Handed, Manner, Place, greet};
 pub(in crate::send) fn distrust(opinion: &Opinion, host: &str) -> Option<String> {
     match (&opinion.chain, opinion.dates) {
         // A certificate of the user's own file counts by being there, but not after its end.
+        (_, Dates::Expired(0)) => Some("the certificate expired today".to_string()),
+        (_, Dates::Expired(1)) => Some("the certificate expired yesterday".to_string()),
         (_, Dates::Expired(days)) => Some(format!("the certificate expired {days} days ago")),
+        (_, Dates::NotYet(0 | 1)) => Some("the certificate begins within a day".to_string()),
         (_, Dates::NotYet(days)) => Some(format!("the certificate begins in {days} days")),
         (Err(fault), _) => Some(format!("the certificate {}", fault.words())),
         (Ok(()), Dates::Unknown) => Some("the certificate cannot be read".to_string()),
@@ -73,7 +76,13 @@ pub(super) async fn encrypt(
     if !client.is_encrypted() {
         handed.tls_error = Some(format!("STARTTLS is answered with {reply}"));
         if manner.tls == TlsMode::Required {
-            return Err(End::Refused(Stage::StartTls, reply));
+            // A "yes" that is none of STARTTLS must not pass for one to the message.
+            return Err(match reply.code {
+                400.. => End::Refused(Stage::StartTls, reply),
+                _ => End::GaveUp(format!(
+                    "TLS is required, and STARTTLS is answered with {reply}"
+                )),
+            });
         }
         return Ok(());
     }
@@ -149,5 +158,78 @@ pub(super) async fn log_in(
         Ok(reply) => Err(End::Refused(Stage::Auth, reply)),
         Err(crate::smtp::sasl::Failure::Talk(failure)) => Err(End::Broke(failure)),
         Err(error) => Err(End::GaveUp(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::tls::trust::Fault;
+
+    #[test]
+    fn a_certificate_is_trusted_when_its_dates_its_chain_and_its_name_are_right() {
+        let good = || Opinion {
+            certificate: None,
+            chain: Ok(()),
+            name_ok: true,
+            dates: Dates::Valid(30),
+        };
+        let of = |opinion: &Opinion| distrust(opinion, "mx.test");
+        assert_eq!(of(&good()), None);
+        // Its dates say most: an expired one is often not known to any root any more.
+        for (dates, chain, name_ok, why) in [
+            (
+                Dates::Expired(3),
+                Err(Fault::SelfSigned),
+                true,
+                "the certificate expired 3 days ago",
+            ),
+            (
+                Dates::Expired(1),
+                Ok(()),
+                true,
+                "the certificate expired yesterday",
+            ),
+            (
+                Dates::Expired(0),
+                Ok(()),
+                true,
+                "the certificate expired today",
+            ),
+            (
+                Dates::NotYet(2),
+                Ok(()),
+                true,
+                "the certificate begins in 2 days",
+            ),
+            (
+                Dates::Unknown,
+                Ok(()),
+                true,
+                "the certificate cannot be read",
+            ),
+            (
+                Dates::Valid(30),
+                Ok(()),
+                false,
+                "the certificate is not for mx.test",
+            ),
+        ] {
+            let opinion = Opinion {
+                dates,
+                chain,
+                name_ok,
+                ..good()
+            };
+            assert_eq!(of(&opinion).as_deref(), Some(why));
+        }
+        let unknown = Opinion {
+            chain: Err(Fault::SelfSigned),
+            name_ok: false,
+            ..good()
+        };
+        let why = of(&unknown).unwrap();
+        let words = Fault::SelfSigned.words();
+        assert_eq!(why, format!("the certificate {words}"));
     }
 }

@@ -21,8 +21,14 @@ pub fn series(what: &Series, paint: Painter) -> String {
     } else {
         (Style::Bad, Glyph::Cross)
     };
+    let tried: usize = what.outcomes.iter().map(|(_, count)| count).sum();
+    // The rate is that of the messages that were tried.
+    let all = match tried == what.accepted() {
+        true => "",
+        false => ", those included that were not",
+    };
     let text = format!(
-        "{} of {} messages were accepted in {}: {:.1} a second.",
+        "{} of {} messages were accepted in {}: {:.1} a second{all}.",
         what.accepted(),
         what.wanted,
         seconds(what.took),
@@ -36,11 +42,17 @@ pub fn series(what: &Series, paint: Painter) -> String {
         .iter()
         .filter(|(o, _)| *o != Outcome::Accepted)
     {
-        page.put(Style::Plain, &format!("  {count} {}", outcome.id()))
+        page.put(Style::Plain, &format!("  {count} {}", word(*outcome)))
             .end();
     }
+    // Ctrl-C came before them.
+    if tried < what.wanted {
+        let rest = what.wanted - tried;
+        page.put(Style::Plain, &format!("  {rest} not tried")).end();
+    }
+    let times = if paint.unicode { "\u{d7}" } else { "x" };
     for (words, count) in &what.troubles {
-        page.put(Style::Plain, &format!("  {count} \u{d7} "))
+        page.put(Style::Plain, &format!("  {count} {times} "))
             .wrap(Style::Bad, 6, words);
     }
     let rows = what.histogram();
@@ -54,7 +66,7 @@ pub fn series(what: &Series, paint: Painter) -> String {
             .unwrap_or_default()
     };
     let text = format!(
-        "  fastest {}, half within {}, 95 % within {}, slowest {}",
+        "fastest {}, half within {}, 95 % within {}, slowest {}",
         of(0),
         of(50),
         of(95),
@@ -74,6 +86,18 @@ pub fn series(what: &Series, paint: Painter) -> String {
         page.put(Style::Plain, &format!(" {}", row.count)).end();
     }
     page.finish()
+}
+
+/// What came of a message, as people say it.
+const fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted => "accepted",
+        Outcome::Partly => "taken for some of the recipients",
+        Outcome::Rejected => "refused",
+        Outcome::Deferred => "put off",
+        Outcome::Failed => "broken off",
+        Outcome::NotSent => "not sent",
+    }
 }
 
 fn milliseconds(time: Duration) -> String {

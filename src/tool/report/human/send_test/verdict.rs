@@ -5,6 +5,7 @@ use crate::report::page::Page;
 use crate::report::painter::{Glyph, Style};
 use crate::send::hand_over::Handed;
 use crate::send::{Outcome, Round, Status};
+use crate::smtp::Reply;
 
 use super::seconds;
 
@@ -96,29 +97,29 @@ fn handed(what: &Round) -> (Style, Glyph, String) {
         .count();
     match what.outcome {
         Outcome::Partly if what.is_uncertain() => open(format!(
-            "{host} has taken the message for {taken} of {all} recipients; for whom else is not known."
+            "{} taken the message for {taken} of {all} recipients; for whom else is not known.",
+            takers(what)
         )),
         _ if what.is_uncertain() => open(format!(
-            "It is not known whether {host} has taken the message: {}",
+            "It is not known whether {} has taken the message: {}",
+            what.in_doubt().map_or(host, |handed| &handed.place.host),
             said(what)
         )),
         Outcome::Accepted => {
-            let id = what.queue_id().map(|id| format!(" (queue id {id})"));
+            let who = takers(what);
+            let single = who != SEVERAL;
+            let id = what.queue_id().filter(|_| single);
+            let id = id.map(|id| format!(" (queue id {id})"));
             good(format!(
-                "{host} has taken the message{}. Whether it gets into the mailbox is not known: wait \
+                "{who} taken the message{}. Whether it gets into the mailbox is not known: wait \
                  for it with --wait.",
                 id.unwrap_or_default()
             ))
         }
-        Outcome::Partly => {
-            let who = match what.attempts.len() {
-                1 => format!("{host} has"),
-                _ => "The servers have".to_string(),
-            };
-            half(format!(
-                "{who} taken the message for {taken} of {all} recipients."
-            ))
-        }
+        Outcome::Partly => half(format!(
+            "{} taken the message for {taken} of {all} recipients.",
+            takers(what)
+        )),
         Outcome::Rejected if last.is_none() => {
             bad(format!("The message cannot be sent: {}", said(what)))
         }
@@ -142,6 +143,23 @@ fn handed(what: &Round) -> (Style, Glyph, String) {
             what.from
         )),
         Outcome::NotSent => bad(format!("Nothing was sent: {}", said(what))),
+    }
+}
+
+/// When it was not one server alone.
+const SEVERAL: &str = "The servers have";
+
+/// Who has taken it: those who were asked in vain are not among them.
+fn takers(what: &Round) -> String {
+    let took = |handed: &&Handed| {
+        let mut replies = handed.fates.iter().filter_map(|fate| fate.reply.as_ref());
+        replies.any(Reply::is_positive)
+    };
+    let mut hosts = what.attempts.iter().filter(took).map(|h| &h.place.host);
+    match (hosts.next(), hosts.next_back()) {
+        (Some(one), None) => format!("{one} has"),
+        (Some(one), Some(last)) if one == last => format!("{one} has"),
+        _ => SEVERAL.to_string(),
     }
 }
 
