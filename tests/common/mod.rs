@@ -48,7 +48,8 @@ impl OwnEnvironment for Command {
 pub(crate) fn end(child: &mut Child) {
     const PATIENCE: Duration = Duration::from_secs(5);
     let id = child.id().to_string();
-    let told = Command::new("kill").arg(&id).stderr(Stdio::null()).status();
+    // The shell's own: not every machine has the program.
+    let told = Command::new("sh").args(["-c", "kill $0", &id]).status();
     let end = Instant::now() + PATIENCE;
     while told.is_ok() && Instant::now() < end {
         if !matches!(child.try_wait(), Ok(None)) {
