@@ -119,7 +119,7 @@ fn a_text_attachment_is_text_and_an_empty_one_is_left_out() {
         })
     };
     let text = with(b"Text/Plain", b"f\xfcr").unwrap();
-    assert_eq!((text.kind, text.text().as_ref()), (BlockKind::Plain, "für"));
+    assert_eq!((text.kind, text.text()), (BlockKind::Plain, "für"));
     assert_eq!(text.file_name.as_deref(), Some("notes"));
     let other = with(b"application/zip", b"PK").unwrap();
     assert_eq!(other.kind, BlockKind::Attachment);
