@@ -100,7 +100,78 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command};
+    use crate::mta::delivery::Tls;
     use clap::Parser;
+
+    /// What is made of the flags of `serve`.
+    fn of(flags: &[&str]) -> Result<Settings, String> {
+        let line = [&["mailtrace", "serve"][..], flags].concat();
+        let cli = Cli::try_parse_from(line).map_err(|error| error.to_string())?;
+        let Some(Command::Serve(command)) = cli.command else {
+            panic!("serve was asked for");
+        };
+        let server = crate::app::serve::settings(&command)?;
+        settings(&command.outward, &server, Mailboxes::under(Path::new("/m")))
+    }
+
+    #[test]
+    fn what_is_said_of_tls_holds_for_every_server_and_the_login_for_the_smart_host() {
+        let dir = tempfile::tempdir().unwrap();
+        let word = dir.path().join("word");
+        std::fs::write(&word, "secret\nmore\n").unwrap();
+        let user = format!("bob:{}", word.display());
+        let flags = [
+            "--outward-tls",
+            "required",
+            "--route",
+            "a.test=127.0.0.1:26",
+            "--route",
+            ".b.test=lmtp:127.0.0.1:27",
+            "--smart-host",
+            "relay.test",
+            "--smart-host-user",
+            &user,
+        ];
+        let settings = of(&flags).unwrap();
+        let host = settings.smart_host.unwrap();
+        let all = settings.routes.iter().map(|(_, relay)| relay);
+        for relay in all.chain([&host]) {
+            assert_eq!(relay.tls, Tls::Required, "{}", relay.host);
+        }
+        let login = host.login.unwrap();
+        assert_eq!(login.user, "bob");
+        assert!(matches!(&login.secret, Secret::Password(p) if p == "secret"));
+        assert!(
+            settings
+                .routes
+                .iter()
+                .all(|(_, relay)| relay.login.is_none())
+        );
+        std::fs::write(&word, "\n").unwrap();
+        let why = of(&flags).unwrap_err();
+        assert!(
+            why.ends_with("there is no password on the first line"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn the_schedule_is_as_it_was_asked_for_and_a_warning_after_nothing_is_none() {
+        let usual = of(&[]).unwrap().schedule;
+        assert!(usual.warn_after.is_some());
+        let flags = [
+            "--retry",
+            "1s,2s",
+            "--warn-after",
+            "0",
+            "--expire-after",
+            "9s",
+        ];
+        let own = of(&flags).unwrap().schedule;
+        let seconds: Vec<_> = own.waits.iter().map(std::time::Duration::as_secs).collect();
+        assert_eq!((seconds, own.warn_after), (vec![1, 2], None));
+        assert_eq!(own.expire_after.as_secs(), 9);
+    }
 
     #[test]
     fn the_limit_of_hops_holds_for_both_ways() {

@@ -234,7 +234,7 @@ pub(super) fn settings(command: &Serve) -> Result<Settings, String> {
     settings.dnsbl.clone_from(&command.dnsbl);
     settings.greylist = command.greylist;
     settings.spf = command.spf;
-    settings.filter = command.filter.as_deref().map(filter);
+    settings.filter = command.filter.as_deref().map(filter).transpose()?;
     if let Some(Filter::Command(line)) = &settings.filter {
         let program = line.split_whitespace().next().unwrap_or_default();
         if program.is_empty() || program.contains('/') && !Path::new(program).exists() {
@@ -265,16 +265,18 @@ pub(super) fn password(file: &Path) -> Result<String, String> {
 }
 
 /// `HOST:PORT` is a server, everything else a command.
-fn filter(text: &str) -> Filter {
+fn filter(text: &str) -> Result<Filter, String> {
     let is_word = !text.contains(char::is_whitespace) && !text.contains('/');
     let server = text
         .rsplit_once(':')
         .filter(|(_, port)| is_word && port.parse::<u16>().is_ok());
-    let address = server.and_then(|_| text.to_socket_addrs().ok()?.next());
-    match address {
-        Some(address) => Filter::Smtp(address),
-        None => Filter::Command(text.to_string()),
+    if server.is_none() {
+        return Ok(Filter::Command(text.to_string()));
     }
+    // A name that is not known now must not become a command that nobody has.
+    let address = text.to_socket_addrs().ok().and_then(|mut all| all.next());
+    let address = address.ok_or_else(|| format!("--filter: {text}: there is no such server"))?;
+    Ok(Filter::Smtp(address))
 }
 
 fn faults(command: &Serve) -> Result<Faults, String> {
@@ -312,4 +314,76 @@ fn journal(command: &Serve, context: &Context) -> Journal {
         LogForm::Json => Form::Json,
     };
     Journal::new(form, SystemTime::now, Box::new(std::io::stderr()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn command(flags: &[&str]) -> Serve {
+        let line = [&["mailtrace", "serve"][..], flags].concat();
+        match Cli::try_parse_from(line).unwrap().command {
+            Some(Command::Serve(command)) => *command,
+            _ => panic!("serve was asked for"),
+        }
+    }
+
+    #[test]
+    fn a_filter_is_a_server_or_a_command_and_a_server_that_is_not_there_is_told() {
+        let at: SocketAddr = "127.0.0.1:1025".parse().unwrap();
+        assert_eq!(filter("127.0.0.1:1025"), Ok(Filter::Smtp(at)));
+        for text in ["spamc -u bob", "/usr/bin/clam:10", "spamc", "clam:fast"] {
+            assert_eq!(filter(text), Ok(Filter::Command(text.to_string())));
+        }
+        let why = filter("256.256.256.256:25").unwrap_err();
+        assert_eq!(why, "--filter: 256.256.256.256:25: there is no such server");
+    }
+
+    #[test]
+    fn the_name_of_the_server_is_that_of_its_first_domain() {
+        let host = |flags: &[&str]| settings(&command(flags)).unwrap().host;
+        assert_eq!(host(&[]), "localhost");
+        assert_eq!(
+            host(&["--domain", "a.test", "--domain", "b.test"]),
+            "mail.a.test"
+        );
+        let named = ["--domain", "a.test", "--host-name", "mx.b.test"];
+        assert_eq!(host(&named), "mx.b.test");
+    }
+
+    #[test]
+    fn each_door_has_its_part() {
+        let flags = [
+            "--submission",
+            "127.0.0.1:1",
+            "--submissions",
+            "127.0.0.1:2",
+            "--lmtp",
+            "127.0.0.1:3",
+        ];
+        let parts: Vec<_> = listeners(&command(&flags))
+            .unwrap()
+            .iter()
+            .map(|l| (l.at.port(), l.role, l.tls_first, l.lmtp))
+            .collect();
+        assert_eq!(
+            parts,
+            [
+                (1, Role::Msa, false, false),
+                (2, Role::Msa, true, false),
+                (3, Role::Mda, false, true)
+            ]
+        );
+        let usual = listeners(&command(&[])).unwrap();
+        assert_eq!(usual.iter().map(|l| l.at).collect::<Vec<_>>(), [DEFAULT]);
+    }
+
+    #[test]
+    fn a_folder_that_was_named_is_taken_as_it_is() {
+        let named = folder(Some(Path::new("here")), "spool");
+        assert_eq!(named, Ok(PathBuf::from("here")));
+    }
 }

@@ -79,13 +79,9 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 fn address(text: &str) -> Result<crate::mta::address::Address, String> {
-    let good = |text: &str| {
-        text.split_once('@')
-            .is_some_and(|(l, d)| !l.is_empty() && !d.is_empty())
-    };
     let (local, domain) = text
         .rsplit_once('@')
-        .filter(|_| good(text))
+        .filter(|(local, domain)| !local.is_empty() && !domain.is_empty())
         .ok_or("write an address")?;
     Ok(crate::mta::address::Address {
         local: local.to_string(),
@@ -107,4 +103,31 @@ fn tls() -> impl TypedValueParser<Value = Tls> {
             _ => Tls::Opportunistic,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_two_sides() {
+        let read = |text| address(text).map(|a| (a.local, a.domain.unwrap()));
+        let pair = |local: &str, domain: &str| Ok((local.to_owned(), domain.to_owned()));
+        assert_eq!(read("Post@Home.TEST"), pair("Post", "home.test"));
+        assert_eq!(read("\"a@b\"@home.test"), pair("\"a@b\"", "home.test"));
+        for bad in ["post", "@home.test", "post@", "@"] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn waits_between_attempts_are_never_nothing() {
+        let seconds = |text| times(text).map(|w| w.0.iter().map(Duration::as_secs).collect());
+        assert_eq!(seconds("90s,5m,1h"), Ok(vec![90, 300, 3600]));
+        for bad in ["", "5m,", "0s", "1h,0s", "soon"] {
+            assert!(times(bad).is_err(), "{bad}");
+        }
+        assert_eq!(time("0"), Ok(Duration::ZERO));
+        assert!(time("-1s").is_err());
+    }
 }

@@ -245,3 +245,100 @@ impl Drop for Place {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::mta::envelope::Envelope;
+    use crate::mta::fault::Faults;
+    use crate::mta::journal::Journal;
+    use crate::mta::mailboxes::Standing;
+    use crate::mta::settings::{Limits, Role, Settings};
+    use crate::mta::store::{Committing, Draft, Store, Trouble};
+
+    struct Nowhere;
+
+    impl Store for Nowhere {
+        fn draft(&self) -> Box<dyn Draft> {
+            Box::new(Self)
+        }
+    }
+
+    impl Draft for Nowhere {
+        fn id(&self) -> String {
+            "ID".to_string()
+        }
+        fn write(&mut self, _: &[u8]) -> Result<(), Trouble> {
+            Ok(())
+        }
+        fn commit(self: Box<Self>, _: Envelope) -> Committing {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    fn site(connections: usize, per_address: usize, local: usize) -> Arc<Site> {
+        let mut settings = Settings::new("mx.example.test", &["example.test"]);
+        settings.limits = Limits {
+            connections,
+            per_address,
+            local,
+            ..Limits::default()
+        };
+        Arc::new(Site::new(
+            settings,
+            Arc::new(Nowhere),
+            Arc::new(|_| Standing::Known),
+            Arc::new(Faults::default()),
+            Arc::new(Journal::silent(SystemTime::now)),
+            None,
+            SystemTime::now,
+        ))
+    }
+
+    #[test]
+    fn strangers_have_places_for_each_address_and_for_all_and_this_machine_has_its_own() {
+        let (shared, site) = (Arc::new(Shared::default()), site(3, 2, 1));
+        let take = |ip: &str| Place::take(&shared, &site, ip.parse().unwrap());
+        let (one, two) = (take("192.0.2.1").unwrap(), take("192.0.2.1").unwrap());
+        assert!(take("192.0.2.1").is_none(), "two for each address");
+        let three = take("192.0.2.2").unwrap();
+        assert!(take("192.0.2.3").is_none(), "three for all strangers");
+        let here = take("127.0.0.1").unwrap();
+        assert!(take("::1").is_none(), "one for this machine");
+        drop(one);
+        let again = take("192.0.2.1").unwrap();
+        drop((two, three, again));
+        assert!(lock(&shared.by_address).is_empty());
+        assert_eq!(shared.open.load(Ordering::Relaxed), 1);
+        drop(here);
+        assert!(take("127.0.0.2").is_some());
+        assert_eq!(shared.local.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_place_is_told_to_come_again() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let site = site(1, 1, 1);
+        let server = Server::start(site.clone(), &[Listener::new(any, Role::Mta)])
+            .await
+            .unwrap();
+        let at = server.addresses[0];
+        let mut first = TcpStream::connect(at).await.unwrap();
+        let mut greeting = [0; 4];
+        first.read_exact(&mut greeting).await.unwrap();
+        assert_eq!(&greeting, b"220 ");
+        let mut second = TcpStream::connect(at).await.unwrap();
+        let mut said = String::new();
+        second.read_to_string(&mut said).await.unwrap();
+        assert_eq!(said, "421 4.7.0 Too many connections, try again later\r\n");
+        let turned = site.journal.counts.turned_away.load(Ordering::Relaxed);
+        assert_eq!((turned, server.open()), (1, 1));
+        // The address is taken as long as the server is there.
+        let taken = Server::start(site, &[Listener::new(at, Role::Mta)]).await;
+        assert_eq!(taken.unwrap_err().0, at);
+    }
+}

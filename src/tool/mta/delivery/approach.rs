@@ -154,6 +154,17 @@ async fn encrypt(
     let reply = client.starttls(&peer.host).await.map_err(blamed)?;
     if reply.code != 220 {
         return match tls {
+            // A "yes" that is none of STARTTLS is no word to tell the sender.
+            Tls::Required if reply.code < 400 => {
+                client.leave().await;
+                let words = format!("TLS is required, and STARTTLS is answered with {reply}");
+                let outcome = Outcome {
+                    host: Some(peer.host.clone()),
+                    ip: peer.ip,
+                    ..Outcome::local(now, status(4, 7, 5), &words)
+                };
+                Err((outcome.into(), false))
+            }
             Tls::Required => Err((refused(&reply, Stage::StartTls, peer, now), false)),
             _ => Ok(None),
         };

@@ -362,3 +362,44 @@ async fn lmtp_that_breaks_off_keeps_what_was_told() {
     // The first one has his copy; only the second is tried again.
     assert_eq!((count("RCPT TO:<a"), count("RCPT TO:<b")), (1, 2));
 }
+
+#[tokio::test]
+async fn a_domain_whose_mail_server_is_ourselves_is_a_loop() {
+    let greeting = "220 MX.home.test ESMTP".to_string();
+    let stage = Played::greeting(Act::Say(greeting)).start().await.unwrap();
+    let world = World::from_toml(
+        "[[answer]]\nname = \"far.test\"\nmx = [\"10 mx.far.test\"]\n\
+         [[answer]]\nname = \"mx.far.test\"\na = [\"127.0.0.1\"]\n",
+    )
+    .unwrap();
+    let office = Office::open(None, world, |settings| settings.port = stage.at.port());
+    office.put(to(&["x@far.test"]), TEXT).await;
+    office.done().await;
+    let notices = office.notices();
+    let one = &notices[0].recipients[0];
+    assert_eq!(one.cause.id(), "mail-loop");
+    assert_eq!(one.status.unwrap().to_string(), "5.4.6");
+    assert!(!heard_out(&stage).await.contains("MAIL"));
+    office.close().await;
+}
+
+#[tokio::test]
+async fn who_does_not_know_ehlo_is_greeted_the_old_way() {
+    let stage = plain()
+        .on("EHLO", &[say("502 5.5.1 not implemented")])
+        .start()
+        .await
+        .unwrap();
+    let (heard, told) = deliver(&stage, &["x@far.test"]).await;
+    assert_eq!(heard, "*connect* EHLO HELO MAIL RCPT DATA . QUIT");
+    assert!(told.is_empty(), "{told:?}");
+    let stage = plain()
+        .on("EHLO", &[say("502 5.5.1 not implemented")])
+        .on("HELO", &[say("550 5.7.1 not you")])
+        .start()
+        .await
+        .unwrap();
+    let (heard, told) = deliver(&stage, &["x@far.test"]).await;
+    assert!(!heard.contains("MAIL"), "{heard}");
+    assert_eq!(told, ["4.4.7 smtp; 550 5.7.1 not you"]);
+}

@@ -122,3 +122,40 @@ async fn a_password_that_is_refused_keeps_the_mail_until_its_time_is_over() {
     assert!(heard.matches("*connect*").count() > 20, "{heard}");
     assert!(status.is_some());
 }
+
+#[tokio::test]
+async fn a_refused_starttls_is_overcome_by_going_in_clear_unless_tls_is_required() {
+    for (answer, status) in [
+        ("454 4.7.0 no certificate", "4.7.0"),
+        // No server should say so, and it is no TLS.
+        ("250 ok", "4.4.7 tls-failed"),
+    ] {
+        let say = || Act::Say(answer.to_string());
+        let stage = offering(say()).start().await.unwrap();
+        let (heard, told) = deliver(&stage, |_| {}).await;
+        assert_eq!(heard, "*connect* EHLO STARTTLS MAIL RCPT DATA . QUIT");
+        assert_eq!(told, None);
+        let stage = offering(say()).start().await.unwrap();
+        let (heard, told) = deliver(&stage, |relay| relay.tls = Tls::Required).await;
+        assert!(!heard.contains("MAIL"), "{heard}");
+        let told = told.unwrap();
+        assert!(told.starts_with(status), "{answer}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_not_to_be_had_keeps_the_mail_back() {
+    for offer in ["250-x\r\n250 DSN", "250-x\r\n250 AUTH GSSAPI"] {
+        let stage = offering(Act::Tls(false))
+            .within_tls("EHLO", &[Act::Say(offer.into())])
+            .start()
+            .await
+            .unwrap();
+        let (heard, status) = deliver(&stage, login).await;
+        assert!(
+            !heard.contains("MAIL") && !heard.contains("AUTH"),
+            "{heard}"
+        );
+        assert!(status.is_some());
+    }
+}

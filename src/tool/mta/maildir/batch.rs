@@ -258,4 +258,49 @@ mod tests {
         let placed = place(&[letter(dir.path(), 0), letter(dir.path(), 1)]);
         assert!(matches!(placed[..], [Placed::There, Placed::Failed(_)]));
     }
+
+    #[test]
+    fn what_an_earlier_attempt_left_half_written_is_written_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = letter(dir.path(), 0);
+        make(&one.dir).unwrap();
+        fs::write(one.dir.join("tmp").join(&one.name), "mess").unwrap();
+        assert!(matches!(
+            place(&[letter(dir.path(), 0)])[..],
+            [Placed::There]
+        ));
+        let shown = fs::read(one.dir.join("new").join(&one.name)).unwrap();
+        assert_eq!(shown, one.content);
+    }
+
+    #[test]
+    fn what_cannot_be_shown_has_failed_and_others_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let broken = letter(dir.path(), 0);
+        make(&broken.dir).unwrap();
+        fs::remove_dir(broken.dir.join("new")).unwrap();
+        let placed = place(&[letter(dir.path(), 0), letter(dir.path(), 1)]);
+        assert!(
+            matches!(placed[..], [Placed::Failed(_), Placed::There]),
+            "{placed:?}"
+        );
+    }
+
+    #[test]
+    fn letters_for_more_boxes_than_are_synced_one_by_one_are_durable_too() {
+        let dir = tempfile::tempdir().unwrap();
+        for n in 0..5 {
+            make(&letter(dir.path(), n).dir).unwrap();
+        }
+        let letters: Vec<_> = (0..5).map(|n| letter(dir.path(), n)).collect();
+        assert!(place(&letters).iter().all(|p| matches!(p, Placed::There)));
+        let boxes: Vec<PathBuf> = letters.iter().map(|l| l.dir.clone()).collect();
+        let mut all: BTreeSet<&Path> = boxes.iter().map(PathBuf::as_path).collect();
+        assert!(sync_new(&all).is_ok());
+        // A folder that is not there cannot be made durable, however many there are.
+        let gone = dir.path().join("gone");
+        all.insert(&gone);
+        assert!(sync_new(&all).is_err());
+        assert!(sync_new(&BTreeSet::from([gone.as_path()])).is_err());
+    }
 }

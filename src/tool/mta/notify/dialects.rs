@@ -87,6 +87,10 @@ fn postfix(out: &mut String, notice: &Notice<'_>) -> std::fmt::Result {
                 if let Some(ip) = outcome.ip {
                     write!(out, "[{ip}]")?;
                 }
+                if is_greeting(&outcome) {
+                    writeln!(out, " refused to talk to me: {reply}")?;
+                    continue;
+                }
                 write!(out, " said: {reply}")?;
                 let command = outcome.command.as_deref().unwrap_or("RCPT TO");
                 let word = if command == "end of DATA" {
@@ -141,28 +145,46 @@ fn sendmail(out: &mut String, notice: &Notice<'_>) -> std::fmt::Result {
             }
             writeln!(out, "<<< {reply}")?;
         }
-        let class = if notice.kind == Kind::Delayed {
-            451
-        } else {
-            550
-        };
-        let code = outcome
-            .reply
-            .as_ref()
-            .and_then(|r| r.get(..3)?.parse().ok());
-        let what = outcome.words.as_deref().unwrap_or("User unknown");
-        let status = outcome.status;
-        writeln!(
-            out,
-            "{} {status} <{address}>... {what}",
-            code.unwrap_or(class)
-        )?;
+        writeln!(out, "{}", transcript(&address, &outcome, notice.kind))?;
+        if outcome.expired {
+            out.push_str("Message could not be delivered for 5 days\n");
+            out.push_str("Message will be deleted from queue\n");
+        }
     }
     if notice.kind == Kind::Delayed {
         out.push_str("Warning: message still undelivered after 4 hours\n");
         out.push_str("Will keep trying until message is 5 days old\n");
     }
     Ok(())
+}
+
+/// How sendmail sums up what the other side said: it has words of its own for the codes, and puts
+/// off in the words of the reply.
+fn transcript(address: &str, outcome: &Outcome, kind: Kind) -> String {
+    let reply = outcome.reply.as_deref();
+    let later = kind == Kind::Delayed || outcome.expired;
+    match reply.and_then(|reply| reply.get(..3)) {
+        Some(code) if later || code.starts_with('4') => {
+            format!("<{address}>... Deferred: {}", outcome.said())
+        }
+        Some(code @ ("550" | "551" | "553")) => {
+            format!("{code} {} <{address}>... User unknown", outcome.status)
+        }
+        Some(_) => "554 5.0.0 Service unavailable".to_owned(),
+        None => {
+            let code = if later { 451 } else { 550 };
+            format!(
+                "{code} {} <{address}>... {}",
+                outcome.status,
+                outcome.said()
+            )
+        }
+    }
+}
+
+/// Whether the server turned us away before anything was said.
+fn is_greeting(outcome: &Outcome) -> bool {
+    outcome.command.as_deref() == Some("greeting")
 }
 
 fn exim(out: &mut String, notice: &Notice<'_>) -> std::fmt::Result {
@@ -195,6 +217,7 @@ fn exim(out: &mut String, notice: &Notice<'_>) -> std::fmt::Result {
                 Some("RCPT TO") => format!("RCPT TO:<{address}>"),
                 Some("MAIL FROM") => format!("MAIL FROM:<{}>", sender(notice)),
                 Some("end of DATA") => "end of data".to_string(),
+                Some("greeting") => "initial connection".to_string(),
                 Some(other) => other.to_string(),
                 None => "initial connection".to_string(),
             };
@@ -230,11 +253,14 @@ fn qmail(out: &mut String, notice: &Notice<'_>) -> std::fmt::Result {
         match (&outcome.reply, host) {
             (Some(reply), Some(host)) => {
                 let what = match outcome.command.as_deref() {
-                    Some("RCPT TO") => "does not like recipient.",
-                    Some("MAIL FROM") => "failed after I sent the sender.",
-                    _ => "failed after I sent the message.",
+                    Some("RCPT TO") => format!("{host} does not like recipient."),
+                    Some("greeting") => format!("Connected to {host} but greeting failed."),
+                    Some("EHLO") => format!("Connected to {host} but my name was rejected."),
+                    Some("MAIL FROM") => format!("Connected to {host} but sender was rejected."),
+                    Some("DATA") => format!("{host} failed on DATA command."),
+                    _ => format!("{host} failed after I sent the message."),
                 };
-                writeln!(out, "{host} {what}\nRemote host said: {reply}")?;
+                writeln!(out, "{what}\nRemote host said: {reply}")?;
                 writeln!(out, "Giving up on {host}.")?;
             }
             _ => writeln!(out, "{} (#{})", outcome.said(), outcome.status)?,

@@ -334,3 +334,161 @@ fn exim_names_the_failed_in_one_field_and_only_in_a_bounce() {
     };
     assert!(!written(&warning).contains("X-Failed-Recipients"));
 }
+
+/// What people read in a notice about one recipient who was refused.
+fn for_people(style: Style, kind: Kind, change: impl FnOnce(&mut Outcome)) -> String {
+    let mail = envelope(1);
+    let mut fate = fate(State::Failed, "5.1.1", "550 5.1.1 no");
+    change(fate.outcome.as_mut().unwrap());
+    let fates = [fate];
+    let notice = Notice {
+        style,
+        ..notice(kind, &mail, &fates, TEXT)
+    };
+    dialects::human(style, &notice)
+}
+
+#[test]
+fn each_style_names_the_step_at_which_it_was_refused_in_its_own_words() {
+    for (style, command, words) in [
+        (
+            Style::Postfix,
+            "RCPT TO",
+            "host mx.far.test[127.0.0.2] said: 550 5.1.1 no (in reply to RCPT TO command)",
+        ),
+        (Style::Postfix, "end of DATA", "(in reply to end of DATA)"),
+        (
+            Style::Postfix,
+            "greeting",
+            "host mx.far.test[127.0.0.2] refused to talk to me: 550 5.1.1 no\n",
+        ),
+        (
+            Style::Sendmail,
+            "RCPT TO",
+            "... while talking to mx.far.test.:\n>>> RCPT To:<user0@example.test>\n<<< 550 5.1.1 no\n",
+        ),
+        (
+            Style::Sendmail,
+            "MAIL FROM",
+            ">>> MAIL From:<alice@example.test>\n<<< 550",
+        ),
+        (Style::Sendmail, "end of DATA", ">>> DATA\n<<< 550"),
+        (
+            Style::Exim,
+            "RCPT TO",
+            "after RCPT TO:<user0@example.test>:\n    550 5.1.1 no\n",
+        ),
+        (
+            Style::Exim,
+            "MAIL FROM",
+            "after MAIL FROM:<alice@example.test>:",
+        ),
+        (Style::Exim, "end of DATA", "after end of data:"),
+        (Style::Exim, "greeting", "after initial connection:"),
+        (Style::Exim, "STARTTLS", "after STARTTLS:"),
+        (
+            Style::Qmail,
+            "RCPT TO",
+            "127.0.0.2 does not like recipient.\nRemote host said: 550 5.1.1 no\nGiving up on 127.0.0.2.\n",
+        ),
+        (
+            Style::Qmail,
+            "MAIL FROM",
+            "Connected to 127.0.0.2 but sender was rejected.\nRemote",
+        ),
+        (
+            Style::Qmail,
+            "greeting",
+            "Connected to 127.0.0.2 but greeting failed.\nRemote",
+        ),
+        (
+            Style::Qmail,
+            "EHLO",
+            "Connected to 127.0.0.2 but my name was rejected.\nRemote",
+        ),
+        (Style::Qmail, "DATA", "127.0.0.2 failed on DATA command.\n"),
+        (
+            Style::Qmail,
+            "end of DATA",
+            "127.0.0.2 failed after I sent the message.\n",
+        ),
+    ] {
+        let text = for_people(style, Kind::Failed, |outcome| {
+            outcome.command = Some(command.to_owned());
+        });
+        assert!(text.contains(words), "{style:?} {command}: {text}");
+    }
+}
+
+#[test]
+fn sendmail_does_not_call_a_user_unknown_who_is_not() {
+    let said = |kind, reply: Option<&str>, expired| {
+        for_people(Style::Sendmail, kind, |outcome| {
+            outcome.reply = reply.map(str::to_owned);
+            outcome.words = Some("the domain does not exist".to_owned());
+            outcome.expired = expired;
+        })
+    };
+    for (kind, reply, expired, words) in [
+        (
+            Kind::Failed,
+            Some("550 5.1.1 no"),
+            false,
+            "\n550 5.1.1 <user0@example.test>... User unknown\n",
+        ),
+        (
+            Kind::Failed,
+            Some("552 5.2.2 full"),
+            false,
+            "\n554 5.0.0 Service unavailable\n",
+        ),
+        (
+            Kind::Delayed,
+            Some("452 4.2.2 full"),
+            false,
+            "\n<user0@example.test>... Deferred: 452 4.2.2 full\nWarning: message still",
+        ),
+        (
+            Kind::Failed,
+            Some("452 4.2.2 full"),
+            true,
+            "Deferred: 452 4.2.2 full\nMessage could not be delivered for 5 days\n",
+        ),
+        (
+            Kind::Failed,
+            None,
+            false,
+            "\n550 5.1.1 <user0@example.test>... the domain does not exist\n",
+        ),
+    ] {
+        let text = said(kind, reply, expired);
+        assert!(text.contains(words), "{words}: {text}");
+        let unknown = text.contains("User unknown");
+        assert_eq!(unknown, words.contains("User unknown"), "{text}");
+    }
+}
+
+#[test]
+fn a_trouble_without_a_reply_is_told_in_our_words_by_every_style() {
+    for style in Style::ALL {
+        let text = for_people(style, Kind::Failed, |outcome| {
+            outcome.reply = None;
+            outcome.host = None;
+            outcome.ip = None;
+            outcome.words = Some("no mail server has an address".to_owned());
+            outcome.expired = true;
+        });
+        assert!(
+            text.contains("no mail server has an address"),
+            "{style:?}: {text}"
+        );
+        assert!(!text.contains("said:"), "{style:?}: {text}");
+        let expired = match style {
+            Style::Exim => "retry timeout exceeded",
+            Style::Qmail => "in the queue too long",
+            Style::Sendmail => "deleted from queue",
+            Style::Own | Style::Postfix => "",
+        };
+        assert!(text.contains(expired), "{style:?}: {text}");
+    }
+}
