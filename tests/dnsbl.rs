@@ -306,3 +306,61 @@ async fn a_key_is_asked_with_and_never_told() {
         "a zone without test entries, as the configuration says"
     );
 }
+
+#[tokio::test]
+async fn of_a_deep_name_the_registered_domain_is_asked_too() {
+    let world = World::new()
+        .addresses("test.dbl.bl.test", &["127.0.0.2"])
+        .addresses("shop.example.dbl.bl.test", &["127.0.0.2"]);
+    let deep = "a.b.c.d.e.shop.example";
+    let finding = check(&world, &zones(&["dbl.bl.test"]), MANNER, deep).await;
+    let verdict = &finding.verdicts[0];
+    assert_eq!(verdict.status, Status::Listed, "{verdict:?}");
+    assert_eq!(verdict.matched, Some(Name::parse("shop.example").unwrap()));
+    let asked = world.asked();
+    let names = asked.iter().map(|q| q.name.to_string());
+    let names: Vec<_> = names.filter(|n| n.contains("shop")).collect();
+    assert!(names.contains(&"a.b.c.d.e.shop.example.dbl.bl.test".to_string()));
+    // One of them is the question for the list's text.
+    assert_eq!(names.len(), 4 + 1, "{names:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_too_long_to_be_asked_about_is_not_called_clean() {
+    let label = "x".repeat(60);
+    let zone = [label.as_str(); 4].join(".");
+    let world = World::new().zone(&zone, Entry::failing(Failure::NxDomain));
+    let finding = check(&world, &zones(&[&zone]), MANNER, "11.22.33.1").await;
+    let verdict = &finding.verdicts[0];
+    assert_eq!(verdict.status, Status::Skipped, "{verdict:?}");
+    assert!(verdict.note.as_ref().unwrap().contains("too long"));
+    assert_eq!(finding.answered(), 0);
+}
+
+#[tokio::test]
+async fn a_named_list_that_cannot_be_asked_says_why() {
+    let why = async |list: &str, what: &str| {
+        let choice = Choice {
+            lists: vec![list.to_string()],
+            ..Choice::default()
+        };
+        let world = World::new();
+        let finding = check(&world, &choice, MANNER, what).await;
+        assert_eq!(finding.verdicts[0].status, Status::Skipped, "{list}");
+        assert!(world.asked().is_empty(), "nobody is asked for {list}");
+        finding.verdicts[0].note.clone().unwrap()
+    };
+    assert_eq!(
+        why("spamcop", "shop.test").await,
+        "lists addresses, no names"
+    );
+    assert_eq!(
+        why("spamhaus-dbl", "11.22.33.1").await,
+        "lists names, no addresses"
+    );
+    assert_eq!(
+        why("spfbl-score", "2001:db8::1").await,
+        "lists no IPv6 addresses"
+    );
+    assert!(why("spamhaus-zen-dqs", "11.22.33.1").await.contains("key"));
+}

@@ -7,7 +7,7 @@ use futures_util::future::{Either, join, join_all, select};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::dns::{Answer, Data, Failure, Kind, Lookup, Name, Patience, Pulse, Question};
+use crate::dns::{Answer, Data, Kind, Lookup, Name, Patience, Pulse, Question};
 use crate::dnsbl::health::{self, Health};
 use crate::dnsbl::judge::{Heard, judge};
 use crate::dnsbl::reading::{self, Reading};
@@ -17,7 +17,7 @@ use crate::dnsbl::trust::{self, Distrust};
 use crate::dnsbl::verdict::{Finding, Status, Verdict};
 use crate::scope::Scope;
 
-/// Parents of a host name that are asked, up to the registered domain.
+/// Names that are asked about a host name: itself and parents, the registered domain last.
 const MOST_NAMES: usize = 4;
 /// Texts of a list that are kept, and their length: more is not read by anybody.
 const MOST_TEXTS: usize = 8;
@@ -146,14 +146,18 @@ impl<'l, L: Lookup> Checker<'l, L> {
             return match subject {
                 _ if derived || !source.named => Skip::LeaveOut,
                 Subject::Domain(_) => Skip::Say("lists addresses, no names"),
-                _ if source.subjects.domain => Skip::Say("lists names, no addresses"),
-                Subject::V6(_) => Skip::Say("lists IPv4 addresses only"),
-                Subject::V4(_) => Skip::Say("lists IPv6 addresses only"),
+                Subject::V6(_) if source.subjects.ipv4 => Skip::Say("lists no IPv6 addresses"),
+                Subject::V4(_) if source.subjects.ipv6 => Skip::Say("lists no IPv4 addresses"),
+                _ => Skip::Say("lists names, no addresses"),
             };
         }
         let named_by_nobody = scope.is_some_and(|scope| !scope.is_public());
         if named_by_nobody && source.is_public() && !self.manner.force {
             return Skip::Say("a public list cannot name such an address");
+        }
+        // What was never asked must not come out as "not listed".
+        if questions(source, subject).is_empty() {
+            return Skip::Say("the name is too long to be asked there");
         }
         Skip::Ask
     }
@@ -251,12 +255,8 @@ impl<'l, L: Lookup> Checker<'l, L> {
     }
 
     async fn ask(&self, state: &State, subject: &Subject) -> Outcome {
-        let Some(zone) = &state.source.zone else {
-            return Outcome::failed(Failure::NoData);
-        };
-        let subjects = forms(&state.source, subject);
-        let asked = subjects.iter().map(async |form| {
-            let name = form.asked_at(zone).ok()?;
+        let questions = questions(&state.source, subject);
+        let asked = questions.iter().map(async |(form, name)| {
             let patience = Patience::unless_felt(self.manner.wait, state.pulse.clone());
             let reply = self
                 .lookup
@@ -265,9 +265,9 @@ impl<'l, L: Lookup> Checker<'l, L> {
             if reply.result.is_ok() || reply.result.as_ref().is_err_and(|f| f.is_answer()) {
                 state.pulse.beat();
             }
-            Some((form, name, reply))
+            (form, name, reply)
         });
-        let replies: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+        let replies = join_all(asked).await;
         let took = replies
             .iter()
             .map(|(_, _, reply)| reply.took)
@@ -284,7 +284,7 @@ impl<'l, L: Lookup> Checker<'l, L> {
                         }
                         _ => None,
                     };
-                    let answer = Some((name, answer));
+                    let answer = Some((name.clone(), answer));
                     return Outcome {
                         heard: Heard::Answer(heard),
                         answer,
@@ -326,17 +326,6 @@ impl<'l, L: Lookup> Checker<'l, L> {
     }
 }
 
-impl Outcome {
-    fn failed(failure: Failure) -> Self {
-        Self {
-            heard: Heard::Failed(failure),
-            answer: None,
-            matched: None,
-            took: Duration::ZERO,
-        }
-    }
-}
-
 enum Skip {
     Ask,
     Say(&'static str),
@@ -371,6 +360,16 @@ impl State {
     }
 }
 
+/// The names that ask a list about a subject; none when they would be too long for the DNS.
+fn questions(source: &Source, subject: &Subject) -> Vec<(Subject, Name)> {
+    let asked = |form: Subject| {
+        let name = form.asked_at(source.zone.as_ref()?).ok()?;
+        Some((form, name))
+    };
+    let forms = forms(source, subject);
+    forms.into_iter().filter_map(asked).collect()
+}
+
 /// What is asked for a subject: a host name also by its parents, down to the registered domain.
 fn forms(source: &Source, subject: &Subject) -> Vec<Subject> {
     let Subject::Domain(name) = subject else {
@@ -381,11 +380,14 @@ fn forms(source: &Source, subject: &Subject) -> Vec<Subject> {
         return vec![Subject::Domain(registered)];
     }
     let parents = std::iter::successors(Some(name.clone()), Name::parent);
-    parents
+    let mut names: Vec<_> = parents
         .take_while(|parent| parent.is_within(&registered))
-        .take(MOST_NAMES)
-        .map(Subject::Domain)
-        .collect()
+        .collect();
+    // Of a deep name, the name itself and what is next to the registered domain: lists name that.
+    if let Some(more) = names.len().checked_sub(MOST_NAMES) {
+        names.drain(1..=more);
+    }
+    names.into_iter().map(Subject::Domain).collect()
 }
 
 /// Takes back what a resolver that cannot be trusted said.

@@ -333,4 +333,49 @@ mod tests {
         );
         assert_eq!(status("dnsbl.sorbs.net", LISTED, None), Status::Dead);
     }
+
+    #[test]
+    fn what_the_test_entries_say_decides_what_a_listing_and_an_absence_are_worth() {
+        let refuses = Health::Refuses("no key".to_string());
+        let foreign = Health::Foreign([203, 0, 113, 80].into());
+        let down = Health::Down(Failure::ServFail);
+        for (health, listed, absent) in [
+            (&refuses, Status::Refused, Status::Refused),
+            (&foreign, Status::Untrusted, Status::Untrusted),
+            (&down, Status::Listed, Status::Clean),
+            (&Health::Empty, Status::Listed, Status::Untrusted),
+            (&Health::ListsEverything, Status::Untrusted, Status::Clean),
+            (&Health::Healthy, Status::Listed, Status::Clean),
+        ] {
+            let zone = "bl.spamcop.net";
+            assert_eq!(status(zone, LISTED, Some(health)), listed, "{health:?}");
+            assert_eq!(status(zone, &[], Some(health)), absent, "{health:?}");
+        }
+        let list = source("bl.spamcop.net");
+        let said = |health| judge(&list, &Heard::Absent, Some(health)).1;
+        assert_eq!(said(&refuses).as_deref(), Some("no key"));
+        assert_eq!(said(&Health::Healthy), None);
+        assert!(said(&down).unwrap().contains("gave no answer"));
+    }
+
+    #[test]
+    fn a_list_that_was_held_to_be_closed_and_passes_its_test_counts_and_says_so() {
+        let closed = source("dnsbl.sorbs.net");
+        let (status, note) = judge(&closed, &Heard::Absent, Some(&Health::Healthy));
+        assert_eq!(status, Status::Clean);
+        assert!(note.unwrap().contains("held to be closed"));
+    }
+
+    #[test]
+    fn loopback_of_a_list_that_passes_its_own_test_is_a_listing() {
+        let healthy = Some(&Health::Healthy);
+        let odd = &[[127, 0, 0, 1]];
+        assert_eq!(status("bl.corp.example", odd, healthy), Status::Listed);
+    }
+
+    #[test]
+    fn a_question_that_the_list_calls_malformed_is_an_error_and_no_listing() {
+        let malformed = &[[127, 255, 255, 252]];
+        assert_eq!(status("zen.spamhaus.org", malformed, None), Status::Error);
+    }
 }

@@ -47,6 +47,7 @@ pub(super) struct Show<'c> {
 struct Sum {
     total: usize,
     listed: usize,
+    unknown: usize,
     by_list: BTreeMap<String, usize>,
 }
 
@@ -132,6 +133,7 @@ impl<'c> Show<'c> {
             Format::Human if range.is_some() => {
                 self.range.total += 1;
                 self.range.listed += usize::from(finding.listed() > 0);
+                self.range.unknown += usize::from(finding.answered() == 0);
                 for listing in finding.listings() {
                     *self
                         .range
@@ -210,9 +212,13 @@ impl<'c> Show<'c> {
         let mut by_list: Vec<_> = sum.by_list.into_iter().collect();
         by_list.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let paint = self.context.paint;
-        self.write(&human::dnsbl::range(
-            range, &by_list, sum.total, sum.listed, paint,
-        ))
+        let sum = human::dnsbl::RangeSum {
+            total: sum.total,
+            listed: sum.listed,
+            unknown: sum.unknown,
+            by_list,
+        };
+        self.write(&human::dnsbl::range(range, &sum, paint))
     }
 
     fn failed(&mut self, target: &str, error: &str) -> Result<(), Stopped> {

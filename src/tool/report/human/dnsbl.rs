@@ -45,7 +45,7 @@ pub fn finding(
         not_public(&mut page, finding, scope, own, detail);
         return page.finish();
     }
-    headline(&mut page, finding, error);
+    headline(&mut page, finding, error, detail);
     if detail.quiet {
         return page.finish();
     }
@@ -89,7 +89,16 @@ pub fn finding(
     page.finish()
 }
 
-fn headline(page: &mut Page, finding: &Finding, error: Option<&str>) {
+/// The first line; alone it is never broken, so that a program finds all of it there.
+fn first(page: &mut Page, style: Style, text: &str, detail: Detail) {
+    if detail.quiet {
+        page.put(style, text).end();
+    } else {
+        page.wrap(style, 2, text);
+    }
+}
+
+fn headline(page: &mut Page, finding: &Finding, error: Option<&str>, detail: Detail) {
     let (listed, answered) = (finding.listed(), finding.answered());
     let subject = finding.subject.to_string();
     if listed > 0 {
@@ -98,7 +107,7 @@ fn headline(page: &mut Page, finding: &Finding, error: Option<&str>) {
             .put(Style::Plain, " ")
             .put(Style::Strong, &subject);
         let text = format!(" is on {listed} of {answered} {lists}{}", how_bad(finding));
-        page.wrap(Style::Bad, 2, &text);
+        first(page, Style::Bad, &text, detail);
     } else if answered > 0 {
         let lists = if answered == 1 {
             "the 1 list".to_string()
@@ -113,25 +122,30 @@ fn headline(page: &mut Page, finding: &Finding, error: Option<&str>) {
         } else {
             "is on none of"
         };
-        page.wrap(Style::Good, 2, &format!(" {none} {lists} that answered"));
+        let text = format!(" {none} {lists} that answered");
+        first(page, Style::Good, &text, detail);
     } else {
         page.glyph(Style::Passing, Glyph::Question)
             .put(Style::Plain, " ");
         let why = error.unwrap_or("no list gave an answer worth trusting");
-        page.wrap(Style::Passing, 2, &format!("{subject}: {why}"));
+        first(page, Style::Passing, &format!("{subject}: {why}"), detail);
     }
 }
 
 fn how_bad(finding: &Finding) -> String {
     if finding.listings().all(Verdict::is_policy) {
-        return ", which only say that it should not send mail directly".to_string();
+        let say = if finding.listed() == 1 { "says" } else { "say" };
+        return format!(", which only {say} that it should not send mail directly");
     }
     match finding
         .listings()
         .filter(|v| v.source.weight == Weight::High)
         .count()
     {
-        0 if finding.worst() <= Some(Weight::Low) => ", none of them weighty".to_string(),
+        0 if finding.worst() <= Some(Weight::Low) => match finding.listed() {
+            1 => ", not a weighty one".to_string(),
+            _ => ", none of them weighty".to_string(),
+        },
         0 => String::new(),
         1 if finding.listed() == 1 => ", a weighty one".to_string(),
         1 => ", one of them weighty".to_string(),
@@ -180,7 +194,11 @@ fn listings(page: &mut Page, finding: &Finding, detail: Detail) {
         .map(|v| v.source.id.as_str())
         .collect();
     if !rest.is_empty() {
-        let text = format!("and {} lighter ones: {}", rest.len(), rest.join(", "));
+        let text = format!(
+            "and {} more (-v tells of all): {}",
+            rest.len(),
+            rest.join(", ")
+        );
         page.put(Style::Plain, "    ").wrap(Style::Plain, 4, &text);
     }
     let ttl = listed.iter().filter_map(|v| v.ttl).max();
@@ -223,19 +241,18 @@ fn others(page: &mut Page, finding: &Finding) {
         line(Style::Dim, Glyph::Dot, text);
     }
     if !allowed.is_empty() {
+        let know = if allowed.len() == 1 { "knows" } else { "know" };
         let text = format!(
-            "{} of good senders know it: {}",
+            "{} of good senders {know} it: {}",
             lists(allowed.len()),
             named(&allowed)
         );
         line(Style::Good, Glyph::Check, text);
     }
     if !facts.is_empty() {
-        line(
-            Style::Dim,
-            Glyph::Dot,
-            format!("{} state a fact: {}", lists(facts.len()), named(&facts)),
-        );
+        let state = if facts.len() == 1 { "states" } else { "state" };
+        let text = format!("{} {state} a fact: {}", lists(facts.len()), named(&facts));
+        line(Style::Dim, Glyph::Dot, text);
     }
     let clean = of(Status::Clean).count();
     if clean > 0
@@ -323,7 +340,7 @@ fn not_public(page: &mut Page, finding: &Finding, scope: Scope, own: &[IpAddr], 
     let subject = finding.subject.to_string();
     let what = scope.what();
     let text = format!("{subject} is {what}: no public list can name it, so none was asked.");
-    page.wrap(Style::Strong, 2, &text);
+    first(page, Style::Strong, &text, detail);
     if detail.quiet {
         return;
     }
@@ -386,29 +403,32 @@ pub fn row(finding: &Finding, paint: Painter) -> Option<String> {
     None
 }
 
-/// The end of a range: how many of its addresses are listed, and where.
-pub fn range(
-    target: &str,
-    findings: &[RangeCount],
-    total: usize,
-    listed: usize,
-    paint: Painter,
-) -> String {
+/// The end of a range: how many of its addresses are listed, and where. What no list answered
+/// for is no all-clear.
+pub fn range(target: &str, sum: &RangeSum, paint: Painter) -> String {
     let mut page = Page::new(paint);
-    let (style, glyph) = if listed > 0 {
-        (Style::Bad, Glyph::Cross)
-    } else {
-        (Style::Good, Glyph::Check)
+    let RangeSum {
+        total,
+        listed,
+        unknown,
+        ..
+    } = sum;
+    let (style, glyph) = match (listed, unknown) {
+        (0, 0) => (Style::Good, Glyph::Check),
+        (0, _) => (Style::Passing, Glyph::Question),
+        _ => (Style::Bad, Glyph::Cross),
     };
     page.glyph(style, glyph)
         .put(Style::Plain, " ")
         .put(Style::Strong, target);
-    page.wrap(
-        style,
-        2,
-        &format!(": {listed} of {total} addresses are listed"),
-    );
-    let by_list: Vec<_> = findings
+    let text = match unknown {
+        0 => format!(": {listed} of {total} addresses are listed"),
+        _ if unknown == total => format!(": nothing is known of its {total} addresses"),
+        _ => format!(": {listed} of {total} addresses are listed, nothing is known of {unknown}"),
+    };
+    page.wrap(style, 2, &text);
+    let by_list: Vec<_> = sum
+        .by_list
         .iter()
         .map(|(id, count)| format!("{id} {count}"))
         .collect();
@@ -419,8 +439,18 @@ pub fn range(
     page.finish()
 }
 
-/// A list and how many addresses of a range are on it.
-pub type RangeCount = (String, usize);
+/// What came out for the addresses of a range.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RangeSum {
+    /// Addresses.
+    pub total: usize,
+    /// Those that are on a list.
+    pub listed: usize,
+    /// Those for which no list gave an answer.
+    pub unknown: usize,
+    /// The lists, and how many of the addresses are on each.
+    pub by_list: Vec<(String, usize)>,
+}
 
 /// The catalogue as a table, the weightiest first.
 pub fn catalogue(mut lists: Vec<&List>, paint: Painter, dead_too: bool) -> String {
@@ -465,3 +495,6 @@ pub fn catalogue(mut lists: Vec<&List>, paint: Painter, dead_too: bool) -> Strin
     page.end().wrap(Style::Plain, 0, &sum);
     table.finish() + &page.finish()
 }
+
+#[cfg(test)]
+mod tests;
