@@ -15,7 +15,6 @@ use crate::smtp::tls::{Certificate, Opinion};
 
 /// Days before the end at which somebody should act.
 const SOON: i64 = 14;
-const VERY_SOON: i64 = 3;
 /// Whole certificates in the DNS that are looked at.
 const WHOLE: usize = 8;
 const POSTMASTER: &str = "Tell the server's postmaster. Most senders encrypt all the same; those that verify do not deliver.";
@@ -117,17 +116,12 @@ fn certificate(server: &Server, opinion: &Opinion, strict: bool, notes: &mut Not
         Dates::NotYet(days) => add(
             Severity::Warning,
             "cert-not-yet-valid",
-            format!("the certificate is not valid yet, only in {days} days"),
-        ),
-        Dates::Valid(days) if days < VERY_SOON => add(
-            Severity::Warning,
-            "cert-expires-soon",
-            format!("the certificate expires in {days} days"),
+            format!("the certificate is not valid yet, only {}", within(days)),
         ),
         Dates::Valid(days) if days < SOON => add(
             Severity::Warning,
             "cert-expires-soon",
-            format!("the certificate expires in {days} days"),
+            format!("the certificate expires {}", within(days)),
         ),
         _ => {}
     }
@@ -154,7 +148,8 @@ fn certificate(server: &Server, opinion: &Opinion, strict: bool, notes: &mut Not
     let told =
         matches!(opinion.dates, Dates::Expired(_)) && opinion.chain == Err(Fault::ChainDates);
     if let Some(fault) = opinion.chain.as_ref().err().filter(|_| !dane && !told) {
-        let severity = if strict {
+        // That nobody is known here who could vouch for it is no fault of the server.
+        let severity = if strict && *fault != Fault::NoRoots {
             Severity::Warning
         } else {
             Severity::Info
@@ -189,6 +184,14 @@ fn ago(days: i64) -> String {
         0 => "today".to_string(),
         1 => "yesterday".to_string(),
         days => format!("{days} days ago"),
+    }
+}
+
+fn within(days: i64) -> String {
+    match days {
+        ..1 => "within a day".to_string(),
+        1 => "in a day".to_string(),
+        days => format!("in {days} days"),
     }
 }
 
@@ -278,3 +281,6 @@ pub(super) fn judge_dane(server: &Server, known: &Known, state: State, notes: &m
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,4 +35,6 @@ pub use target::{BadTarget, Kind, Target};
 pub use crate::posture::{Finding, Severity};
 
 #[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
 mod tests;

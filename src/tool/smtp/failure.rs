@@ -88,6 +88,14 @@ fn who(peer: &SocketAddr) -> String {
     }
 }
 
+/// How long was waited; the system does not say it where its own limit was shorter than ours.
+fn within(after: Duration) -> String {
+    if after.is_zero() {
+        return String::new();
+    }
+    format!(" within {:.0} s", after.as_secs_f64())
+}
+
 /// A conversation that did not get as far as it was asked to. The words also go into bounces, where
 /// other programs read them, so they hold the phrases of the trade: "connection refused", "timed
 /// out", "lost connection".
@@ -108,7 +116,7 @@ pub enum Failure {
         reason: &'static str,
     },
     /// The limit of the stage is over.
-    #[error("conversation with {who} timed out: no complete {} within {:.0} s", .stage.awaited(), .after.as_secs_f64(), who = who(.peer))]
+    #[error("conversation with {who} timed out: no complete {}{}", .stage.awaited(), within(*.after), who = who(.peer))]
     Timeout {
         /// Where.
         stage: Stage,
@@ -216,7 +224,7 @@ impl Failure {
             Kind::TimedOut => Self::Timeout {
                 stage,
                 peer,
-                after: Duration::from_secs(0),
+                after: Duration::ZERO,
                 received: 0,
             },
             _ => Self::System {
@@ -251,5 +259,66 @@ impl Failure {
                     ..
                 }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: io::ErrorKind) -> Failure {
+        let peer = SocketAddr::from(([192, 0, 2, 25], 25));
+        Failure::from_io(&io::Error::from(kind), Stage::Connect, peer)
+    }
+
+    #[test]
+    fn what_the_system_says_of_a_connection_is_laid_at_the_door_of_whom_it_concerns() {
+        use io::ErrorKind as Kind;
+        for kind in [
+            Kind::NetworkUnreachable,
+            Kind::NetworkDown,
+            Kind::AddrNotAvailable,
+            Kind::PermissionDenied,
+            Kind::Unsupported,
+        ] {
+            let ours = of(kind);
+            assert!(ours.is_ours(), "{kind:?}: {ours}");
+            let words = ours.to_string();
+            assert!(words.contains("not possible from this machine"), "{words}");
+        }
+        for kind in [
+            Kind::ConnectionRefused,
+            Kind::ConnectionReset,
+            Kind::HostUnreachable,
+            Kind::TimedOut,
+            Kind::UnexpectedEof,
+            Kind::NotFound,
+            Kind::OutOfMemory,
+        ] {
+            assert!(!of(kind).is_ours(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_came_before_the_connection_counts_as_before_it() {
+        use io::ErrorKind as Kind;
+        for kind in [
+            Kind::ConnectionRefused,
+            Kind::TimedOut,
+            Kind::HostUnreachable,
+        ] {
+            assert!(of(kind).is_before_connection(), "{kind:?}");
+        }
+        for kind in [Kind::ConnectionReset, Kind::UnexpectedEof] {
+            assert!(!of(kind).is_before_connection(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_nobody_measured_is_not_told() {
+        assert_eq!(
+            of(io::ErrorKind::TimedOut).to_string(),
+            "conversation with 192.0.2.25:25 timed out: no complete connection"
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::report::painter::{Glyph, Painter, Style};
 use crate::report::safe;
 use crate::report::table::Table;
 use crate::smtp::Stage;
-use crate::smtp::tls::trust::Dates;
+use crate::smtp::tls::trust::{Dates, Fault};
 
 use super::finding;
 
@@ -191,8 +191,10 @@ fn encryption(server: &Server) -> String {
         (_, Some(State::Verified), ..) => "DANE",
         (Dates::Expired(_), ..) => "expired",
         (Dates::NotYet(_), ..) => "not yet valid",
+        (_, _, _, Err(Fault::Unreadable)) => "unreadable",
         (_, _, false, _) => "other name",
-        (_, _, true, Err(crate::smtp::tls::trust::Fault::SelfSigned)) => "self-signed",
+        (_, _, true, Err(Fault::SelfSigned)) => "self-signed",
+        (_, _, true, Err(Fault::NoRoots)) => "not judged",
         (_, _, true, Err(_)) => "untrusted",
         (_, _, true, Ok(())) => "valid",
     };
@@ -355,3 +357,6 @@ pub fn summary(verdicts: &[(&str, u64)], findings: &[(&str, u64)], paint: Painte
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
