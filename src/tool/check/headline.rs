@@ -2,7 +2,7 @@
 
 use crate::check::broken::sentence;
 use crate::check::checkup::{Answer, Checkup, Outcome, Probe, Verdict};
-use crate::check::run::NO_FAMILY;
+use crate::check::run::{NO_FAMILY, UNRESOLVED};
 use crate::check::verdict::{deciding, label};
 use crate::check::words::words;
 use crate::dns::Failure as DnsFailure;
@@ -18,7 +18,7 @@ pub(super) fn headline(checkup: &Checkup, blocked: bool, elsewhere: bool) -> Str
     }
     // Nobody was asked, and one finding says why.
     let mut nobody = checkup.findings.iter();
-    let nobody = nobody.find(|f| f.code == NO_FAMILY || f.code == "host-unknown");
+    let nobody = nobody.find(|f| [NO_FAMILY, UNRESOLVED, "host-unknown"].contains(&f.code));
     if let (true, Some(why)) = (checkup.servers.is_empty(), nobody) {
         return format!(
             "Mail to {target} could not be checked: {}: {}",

@@ -33,6 +33,8 @@ const MOST_ADDRESSES: usize = 4;
 const REMEMBERED: usize = 1024;
 /// The finding that nobody was asked because of `-4` or `-6`.
 pub(super) const NO_FAMILY: &str = "no-address-of-family";
+/// The finding that nobody was asked because the name of the one server could not be looked up.
+pub(super) const UNRESOLVED: &str = "host-unresolved";
 /// How often a greylisted address is asked about again.
 const RETRIES: usize = 4;
 /// How long to wait for a greylisting server that does not say how long.
@@ -242,7 +244,7 @@ impl<L: Lookup> Checker<L> {
         if let (true, Err(failure)) = (found.is_empty(), &v4) {
             let (code, advice) = match failure.is_answer() {
                 true => ("host-unknown", "Check the spelling."),
-                false => ("dns-failure", "Try again later."),
+                false => (UNRESOLVED, "Try again later."),
             };
             let text = format!("the host cannot be found: {failure}");
             findings.push(Finding::new(Severity::Error, code, name, text, advice));

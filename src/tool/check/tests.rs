@@ -6,8 +6,8 @@ use super::*;
 use crate::bounce::cause::Cause;
 use crate::dns::world::{Entry, World};
 use crate::dns::{Data, Failure, Name};
-use crate::smtp::Stage;
 use crate::smtp::played::{Act, Played, Stage as Theatre, lines};
+use crate::smtp::{Host, Stage};
 
 fn world() -> World {
     let mx = |host: &str| Entry {
@@ -454,4 +454,52 @@ async fn an_open_relay_is_told_from_a_server_that_takes_its_own_only() {
         .says("RCPT TO:<postmaster@x.test", "250 ok");
     let theatre = own.start().await.unwrap();
     assert!(codes(&check(&theatre, "x.test", test).await).contains(&"no-relay"));
+}
+
+#[tokio::test]
+async fn a_server_whose_name_the_dns_does_not_tell_leaves_it_open_and_one_that_is_not_is_a_no() {
+    let mute = || world().zone("mute.test", Entry::failing(Failure::ServFail));
+    for (server, code, answer, verdict) in [
+        (
+            "mx.mute.test",
+            "host-unresolved",
+            Answer::Unknown,
+            Verdict::Unreachable,
+        ),
+        (
+            "mx.nowhere.test",
+            "host-unknown",
+            Answer::No,
+            Verdict::Problems,
+        ),
+    ] {
+        let by_host = Checker::new(mute(), Options::at(chrono::Utc::now()));
+        let host = Target::parse(&format!("{server}:25")).unwrap();
+        let mut named = Options::at(chrono::Utc::now());
+        named.server = Some((Host::Name(Name::parse(server).unwrap()), None));
+        named.fetch_policy = false;
+        let by_name = Checker::new(mute(), named);
+        let address = Target::parse("ann@x.test").unwrap();
+        for checkup in [by_host.check(&host).await, by_name.check(&address).await] {
+            assert!(codes(&checkup).contains(&code), "{checkup:?}");
+            assert_eq!(
+                (checkup.answer, checkup.verdict),
+                (answer, verdict),
+                "{server}"
+            );
+            let words = format!("could not be checked: {server}: the host cannot be found");
+            assert!(checkup.headline.contains(&words), "{}", checkup.headline);
+        }
+    }
+}
+
+#[tokio::test]
+async fn localhost_and_an_address_in_brackets_need_no_dns() {
+    let theatre = good().start().await.unwrap();
+    let host = format!("localhost:{}", theatre.at.port());
+    for target in [host.as_str(), "ann@[127.0.0.1]"] {
+        let checkup = check(&theatre, target, |_| ()).await;
+        assert_eq!(checkup.answer, Answer::Yes, "{}", checkup.headline);
+        assert_eq!(checkup.servers.len(), 1, "{target}");
+    }
 }

@@ -3,7 +3,7 @@
 use crate::bounce::cause::Cause;
 use crate::check::checkup::{Answer, Checkup, Outcome, Probe, Server, Verdict};
 use crate::check::headline::headline;
-use crate::check::run::NO_FAMILY;
+use crate::check::run::{NO_FAMILY, UNRESOLVED};
 use crate::check::words::{Words, words};
 use crate::posture::finding::{Finding, Notes, Severity};
 use crate::smtp::Failure;
@@ -241,7 +241,9 @@ pub(super) fn conclude(checkup: &mut Checkup, blocked: bool, elsewhere: bool) {
             .iter()
             .all(|s| s.failure.as_ref().is_some_and(Failure::is_ours));
     let lost = met.is_empty() && !servers.is_empty();
-    let nobody = checkup.findings.iter().any(|f| f.code == NO_FAMILY);
+    let told_of = |code| checkup.findings.iter().any(|f| f.code == code);
+    let unresolved = told_of(UNRESOLVED);
+    let nobody = told_of(NO_FAMILY) || unresolved;
     let told = deciding(servers);
     let worst = checkup.worst();
 
@@ -257,8 +259,8 @@ pub(super) fn conclude(checkup: &mut Checkup, blocked: bool, elsewhere: bool) {
                 _ => Answer::Unknown,
             }
         };
-    checkup.verdict = if lost || blocked || unanswered || dns_failed.is_some_and(|f| !f.is_answer())
-    {
+    let silent = unanswered || unresolved || dns_failed.is_some_and(|f| !f.is_answer());
+    checkup.verdict = if lost || blocked || silent {
         Verdict::Unreachable
     } else {
         match worst {
@@ -292,4 +294,192 @@ pub(super) fn deciding(servers: &[Server]) -> Option<&Probe> {
     let probes = || servers.iter().filter_map(|s| s.recipient.as_ref());
     let decided = probes().find(|p| matches!(p.outcome, Outcome::Accepted | Outcome::Rejected));
     decided.or_else(|| probes().find(|p| p.reply.is_some()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bounce::classify::Judgement;
+    use crate::bounce::explanation::Confidence;
+    use crate::check::samples;
+
+    fn judged(cause: Cause) -> Judgement {
+        Judgement {
+            cause,
+            permanent: None,
+            confidence: Confidence::High,
+            status: None,
+            reply_code: None,
+            command: None,
+            listing: None,
+            decided_by: None,
+        }
+    }
+
+    fn probe(address: &str, outcome: Outcome, cause: Cause) -> Probe {
+        Probe {
+            address: address.to_string(),
+            outcome,
+            reply: Some(samples::reply(550, "no")),
+            judgement: Some(judged(cause)),
+            at_mail: false,
+            catch_all: None,
+            waited: None,
+        }
+    }
+
+    #[test]
+    fn a_postmaster_that_is_refused_is_a_fault_of_a_domain_and_none_of_a_bare_server() {
+        let (of_domain, plain) = ("postmaster@x.test", "postmaster");
+        let (no, later) = (Outcome::Rejected, Outcome::Deferred);
+        for (address, outcome, cause, severity, code) in [
+            (
+                of_domain,
+                no,
+                Cause::UserUnknown,
+                Severity::Warning,
+                "postmaster-missing",
+            ),
+            (
+                plain,
+                no,
+                Cause::UserUnknown,
+                Severity::Info,
+                "postmaster-refused",
+            ),
+            (
+                of_domain,
+                later,
+                Cause::Greylisted,
+                Severity::Warning,
+                "greylisted",
+            ),
+            (
+                plain,
+                later,
+                Cause::Greylisted,
+                Severity::Warning,
+                "greylisted",
+            ),
+            (
+                of_domain,
+                no,
+                Cause::RelayDenied,
+                Severity::Error,
+                "relay-denied",
+            ),
+            (
+                of_domain,
+                no,
+                Cause::LoginRequired,
+                Severity::Error,
+                "login-required",
+            ),
+            (
+                plain,
+                no,
+                Cause::LoginRequired,
+                Severity::Info,
+                "login-required",
+            ),
+            (
+                of_domain,
+                no,
+                Cause::TlsFailed,
+                Severity::Info,
+                "tls-required",
+            ),
+        ] {
+            let probe = probe(address, outcome, cause);
+            let found = recipient(&samples::server(), &probe, false).unwrap();
+            assert_eq!(
+                (found.severity, found.code),
+                (severity, code),
+                "{address} {cause:?}"
+            );
+            assert_eq!(found.subject, "mx.x.test");
+            assert!(found.text.ends_with("(550 no)"), "{}", found.text);
+        }
+    }
+
+    fn with(recipient: Option<Probe>) -> Server {
+        Server {
+            recipient,
+            ..samples::server()
+        }
+    }
+
+    #[test]
+    fn servers_that_disagree_about_an_address_are_told_by_name() {
+        let told = |servers: &[Server]| {
+            let mut notes = Notes::about("bob@x.test");
+            disagreement(servers, &mut notes);
+            notes.list.into_iter().map(|f| f.text).collect::<Vec<_>>()
+        };
+        let one = |outcome| Some(probe("bob@x.test", outcome, Cause::UserUnknown));
+        let yes = with(one(Outcome::Accepted));
+        let no = Server {
+            host: "backup.x.test".to_string(),
+            ..with(one(Outcome::Rejected))
+        };
+        let later = with(one(Outcome::Deferred));
+        assert_eq!(
+            told(&[yes.clone(), no.clone()]),
+            ["mx.x.test takes the address and backup.x.test refuses it"]
+        );
+        assert!(told(&[yes, later.clone()]).is_empty());
+        assert!(told(&[no, later, with(None)]).is_empty());
+    }
+
+    fn concluded(servers: Vec<Server>) -> (Answer, Verdict, String) {
+        let mut checkup = Checkup {
+            target: "mx.x.test".to_string(),
+            kind: "host",
+            headline: String::new(),
+            dns: None,
+            servers,
+            findings: Vec::new(),
+            verdict: Verdict::Ok,
+            answer: Answer::Yes,
+            took: Duration::ZERO,
+        };
+        conclude(&mut checkup, false, false);
+        (checkup.answer, checkup.verdict, checkup.headline)
+    }
+
+    #[test]
+    fn when_every_server_asks_to_come_later_it_is_open_whether_mail_gets_there() {
+        let later = || Server {
+            refusal: Some((samples::reply(421, "busy"), judged(Cause::RateLimited))),
+            ..samples::server()
+        };
+        let (answer, _, headline) = concluded(vec![later()]);
+        assert_eq!(answer, Answer::Unknown);
+        assert!(headline.contains("would have to wait"), "{headline}");
+        let (answer, ..) = concluded(vec![later(), samples::server()]);
+        assert_eq!(answer, Answer::Yes);
+    }
+
+    #[test]
+    fn our_own_network_is_no_verdict_about_the_server_and_the_headline_says_so() {
+        let peer = "192.0.2.25:25".parse().unwrap();
+        let broken = |failure| Server {
+            reachable: false,
+            failure: Some(failure),
+            ..samples::server()
+        };
+        let reason = "the network is down";
+        let (answer, verdict, headline) = concluded(vec![broken(Failure::NoWay { peer, reason })]);
+        assert_eq!((answer, verdict), (Answer::Unknown, Verdict::Unreachable));
+        assert_eq!(
+            headline,
+            "Mail to mx.x.test could not be checked: mx.x.test: this machine cannot get there: \
+             the network is down"
+        );
+        let (answer, _, headline) = concluded(vec![broken(Failure::Refused { peer })]);
+        assert_eq!(answer, Answer::No);
+        assert!(headline.contains("cannot arrive: mx.x.test port 25 refuses"));
+    }
 }

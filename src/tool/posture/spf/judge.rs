@@ -121,11 +121,14 @@ fn terms(record: &Record, notes: &mut Notes<'_>) {
                 .filter(|t| matches!(t.kind, Kind::Mechanism(..)))
                 .count();
             if dead > 0 {
-                notes.warning(
-                    "spf-dead-terms",
-                    format!("{dead} terms of the SPF record stand behind \"all\" and mean nothing"),
-                    "Put \"all\" at the end.",
-                );
+                let terms = match dead {
+                    1 => "a term of the SPF record stands behind \"all\" and means nothing"
+                        .to_string(),
+                    _ => format!(
+                        "{dead} terms of the SPF record stand behind \"all\" and mean nothing"
+                    ),
+                };
+                notes.warning("spf-dead-terms", terms, "Put \"all\" at the end.");
             }
         }
         Some(_) => {}
@@ -167,5 +170,116 @@ fn terms(record: &Record, notes: &mut Notes<'_>) {
                 "Name only the networks that do send.",
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::posture::Severity;
+
+    fn verdict(record: &str) -> Verdict {
+        Verdict {
+            outcome: Outcome::Neutral,
+            record: Some(record.to_string()),
+            several: Vec::new(),
+            decided_by: None,
+            lookups: 0,
+            voids: 0,
+            opened_by: None,
+            troubles: Vec::new(),
+            trace: Vec::new(),
+        }
+    }
+
+    fn told(verdict: &Verdict) -> Vec<(Severity, &'static str, String)> {
+        let found = judge("x.test", verdict).into_iter();
+        found.map(|f| (f.severity, f.code, f.text)).collect()
+    }
+
+    fn codes(record: &str) -> Vec<&'static str> {
+        let found = told(&verdict(record)).into_iter();
+        found.map(|(_, code, _)| code).collect()
+    }
+
+    #[test]
+    fn every_habit_of_a_record_that_weakens_it_is_told_and_only_that() {
+        for (record, code) in [
+            ("v=spf1 mx +all", "spf-pass-all"),
+            ("v=spf1 mx ?all", "spf-neutral-all"),
+            ("v=spf1 mx", "spf-no-all"),
+            ("v=spf1 -all mx", "spf-dead-terms"),
+            ("v=spf1 ~all redirect=y.test", "spf-redirect-ignored"),
+            ("v=spf1 ptr -all", "spf-ptr"),
+            ("v=spf1 ip4:128.0.0.0/7 -all", "spf-wide"),
+            ("v=spf1 a/4 -all", "spf-wide"),
+            ("v=spf1 ip6:2000::/15 -all", "spf-wide"),
+        ] {
+            assert_eq!(codes(record), [code], "{record}");
+        }
+        for record in [
+            "v=spf1 mx -all",
+            "v=spf1 redirect=y.test",
+            "v=spf1 ip4:10.0.0.0/8 ip6:2000::/16 ~all",
+            "v=spf1 -ip4:0.0.0.0/1 mx -all",
+            // No mechanism, so nothing that could mean something.
+            "v=spf1 -all exp=why.x.test",
+        ] {
+            assert!(codes(record).is_empty(), "{record}");
+        }
+    }
+
+    #[test]
+    fn terms_that_mean_nothing_are_counted() {
+        let text = |record| told(&verdict(record)).remove(0).2;
+        assert!(text("v=spf1 -all mx").starts_with("a term of"));
+        assert!(text("v=spf1 -all mx a").starts_with("2 terms of"));
+    }
+
+    #[test]
+    fn a_record_that_opens_the_door_further_down_or_is_too_long_is_told() {
+        let opened = Verdict {
+            opened_by: Some("lax.test".to_string()),
+            ..verdict("v=spf1 include:lax.test -all")
+        };
+        let told_of = told(&opened);
+        assert_eq!(
+            (told_of[0].0, told_of[0].1),
+            (Severity::Error, "spf-pass-all")
+        );
+        assert!(told_of[0].2.contains("that of lax.test"), "{told_of:?}");
+        let long = format!("v=spf1 {}-all", "ip4:192.0.2.1 ".repeat(40));
+        assert_eq!(codes(&long), ["spf-long"]);
+    }
+
+    #[test]
+    fn what_makes_a_record_invalid_is_told_with_the_domain_it_is_about() {
+        let domain = || "inc.test".to_string();
+        for (trouble, code) in [
+            (Trouble::Several(domain()), "spf-multiple"),
+            (Trouble::Loop(domain()), "spf-loop"),
+            (
+                Trouble::IncludeWithoutRecord(domain()),
+                "spf-include-missing",
+            ),
+            (Trouble::TooManyMx(domain()), "spf-too-many-mx"),
+        ] {
+            let broken = Verdict {
+                troubles: vec![trouble],
+                ..verdict("v=spf1 mx -all")
+            };
+            let told = told(&broken);
+            assert_eq!((told[0].0, told[0].1), (Severity::Error, code));
+            assert!(told[0].2.contains("inc.test"), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_records_none_is_judged_by_its_terms() {
+        let several = Verdict {
+            several: vec!["v=spf1 +all".to_string(), "v=spf1 -all".to_string()],
+            ..verdict("v=spf1 +all")
+        };
+        assert_eq!(told(&several), []);
     }
 }

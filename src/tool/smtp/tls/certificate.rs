@@ -367,4 +367,121 @@ mod tests {
             Certificate::read(&changed);
         }
     }
+
+    #[test]
+    fn keys_are_known_by_kind_and_strength() {
+        /// SEQUENCE { SEQUENCE { OID, … }, BIT STRING }
+        fn of(oid: &[u8], curve: &[u8], bits: &[u8]) -> Key {
+            let wrap = |tag: u8, content: &[u8]| {
+                let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+                [&[tag, 0x82][..], &length, content].concat()
+            };
+            let curve = match curve {
+                [] => Vec::new(),
+                curve => wrap(0x06, curve),
+            };
+            let algorithm = wrap(0x30, &[wrap(0x06, oid), curve].concat());
+            let bits = wrap(0x03, &[&[0], bits].concat());
+            key(&[algorithm, bits].concat()).unwrap()
+        }
+        let rsa = |top: u8, octets: u16| {
+            let mut modulus = vec![0; usize::from(octets) + 1];
+            modulus[1] = top;
+            let length = u16::try_from(modulus.len()).unwrap().to_be_bytes();
+            let integer = [&[0x02, 0x82][..], &length, &modulus].concat();
+            let length = u16::try_from(integer.len()).unwrap().to_be_bytes();
+            let sequence = [&[0x30, 0x82][..], &length, &integer].concat();
+            of(
+                &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1],
+                &[],
+                &sequence,
+            )
+        };
+        assert_eq!(rsa(0x80, 256), Key::Rsa(2048));
+        assert_eq!(rsa(0x40, 256), Key::Rsa(2047));
+        assert!(rsa(0x40, 256).is_weak() && !rsa(0x80, 256).is_weak());
+        let ec = [0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
+        assert_eq!(of(&ec, &[0x2b, 0x81, 4, 0, 0x22], &[]).words(), "EC P-384");
+        assert_eq!(of(&ec, &[0x2b, 0x81, 4, 0, 0x23], &[]).words(), "EC P-521");
+        assert_eq!(of(&ec, &[0x2b], &[]).words(), "EC (another curve)");
+        assert_eq!(of(&[0x2b, 0x65, 0x70], &[], &[]).words(), "Ed25519");
+        assert_eq!(of(&[0x2b, 0x65, 0x71], &[], &[]).words(), "Ed448");
+        let dsa = of(&[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1], &[], &[]);
+        assert!(dsa.is_weak() && dsa.words() == "DSA");
+        assert_eq!(of(&[0x2b], &[], &[]).words(), "unknown kind of key");
+    }
+
+    #[test]
+    fn signatures_with_broken_hashes_are_outdated_and_others_not() {
+        const RSA: [u8; 8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1];
+        const ECDSA: [u8; 6] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4];
+        let rsa = |n: u8| signature(&[&RSA[..], &[n]].concat());
+        for n in [2, 4, 5] {
+            assert!(rsa(n).outdated, "{}", rsa(n).name);
+        }
+        for n in [10, 11, 12, 13] {
+            assert!(!rsa(n).outdated, "{}", rsa(n).name);
+        }
+        assert_eq!(rsa(13).hash, Some(Hash::Sha512));
+        assert_eq!(rsa(5).hash, Some(Hash::Sha256));
+        let ecdsa = |n: &[u8]| signature(&[&ECDSA[..], n].concat());
+        assert!(ecdsa(&[1]).outdated && !ecdsa(&[3, 3]).outdated);
+        assert_eq!(ecdsa(&[3, 3]).hash, Some(Hash::Sha384));
+        assert_eq!(signature(&[0x2b, 0x65, 0x71]).name, "Ed448");
+        assert_eq!(signature(&[0x2b]).name, "an unknown algorithm");
+    }
+
+    #[test]
+    fn times_are_read_in_both_forms_and_impossible_ones_are_none() {
+        let of = |tag, text: &str| {
+            let content = text.as_bytes();
+            let whole = content;
+            time(Element {
+                tag,
+                content,
+                whole,
+            })
+            .map(|t| t.to_rfc3339())
+        };
+        let some = |text: &str| Some(text.to_string());
+        let utc = tag::UTC_TIME;
+        assert_eq!(of(utc, "490102030405Z"), some("2049-01-02T03:04:05+00:00"));
+        assert_eq!(of(utc, "500102030405Z"), some("1950-01-02T03:04:05+00:00"));
+        assert_eq!(of(utc, "2601020304Z"), some("2026-01-02T03:04:00+00:00"));
+        let general = tag::GENERALIZED_TIME;
+        let long = "20600102030405Z";
+        assert_eq!(of(general, long), some("2060-01-02T03:04:05+00:00"));
+        assert_eq!(of(utc, "261302030405Z"), None);
+        assert_eq!(of(tag::INTEGER, "260102030405Z"), None);
+    }
+
+    #[test]
+    fn a_name_in_two_octets_a_letter_is_read() {
+        let content = [0x00, 0x4d, 0x00, 0xfc, 0xd8, 0x00];
+        let tag = tag::BMP_STRING;
+        let whole = &content[..];
+        let content = &content[..];
+        assert_eq!(
+            string(Element {
+                tag,
+                content,
+                whole
+            }),
+            "Mü\u{fffd}"
+        );
+    }
+
+    #[test]
+    fn of_many_names_four_are_told() {
+        let mut c = Certificate::read(EC).unwrap();
+        assert_eq!(c.who(), "mx.example.test, *.wild.example.test, 127.0.0.1");
+        c.names
+            .extend(["a.test", "b.test", "c.test"].map(String::from));
+        assert_eq!(
+            c.who(),
+            "mx.example.test, *.wild.example.test, a.test, b.test and 2 more"
+        );
+        (c.names, c.addresses) = (Vec::new(), Vec::new());
+        assert_eq!(c.who(), c.subject);
+    }
 }

@@ -260,3 +260,88 @@ fn in_words(camel: &str) -> String {
     }
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::{
+        AlertDescription as Alert, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved,
+    };
+
+    #[test]
+    fn why_a_handshake_fails_is_told_in_words_of_mail_and_not_of_the_library() {
+        let version = "no TLS version in common (1.2 and 1.3 are spoken here)";
+        let misbehaved = PeerMisbehaved::TooManyEmptyFragments;
+        for (error, words) in [
+            (Error::AlertReceived(Alert::ProtocolVersion), version),
+            (
+                Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13),
+                version,
+            ),
+            (
+                Error::AlertReceived(Alert::HandshakeFailure),
+                "no cipher in common",
+            ),
+            (
+                Error::PeerIncompatible(PeerIncompatible::NoKxGroupsInCommon),
+                "no cipher in common",
+            ),
+            (
+                Error::AlertReceived(Alert::UnrecognisedName),
+                "the server ends the handshake (unrecognised name)",
+            ),
+            (
+                Error::AlertReceived(Alert::Unknown(200)),
+                "the server ends the handshake (alert 200)",
+            ),
+            (
+                Error::InvalidMessage(InvalidMessage::InvalidContentType),
+                "what the server sends in the handshake is no TLS",
+            ),
+            (
+                Error::InvalidMessage(InvalidMessage::CertificatePayloadTooLarge),
+                "the server's certificate message is over 64 KiB",
+            ),
+            (
+                Error::PeerMisbehaved(misbehaved),
+                "the server breaks the rules of TLS",
+            ),
+            (
+                Error::DecryptError,
+                "what the server encrypts cannot be read",
+            ),
+            (
+                Error::NoCertificatesPresented,
+                "the server sends no certificate",
+            ),
+            (
+                Error::InvalidCertificate(rustls::CertificateError::BadEncoding),
+                "the server's certificate cannot be read",
+            ),
+        ] {
+            assert_eq!(explain(&error).to_string(), words, "{error:?}");
+            let wrapped = io::Error::new(io::ErrorKind::InvalidData, error);
+            assert_eq!(explain_io(&wrapped).to_string(), words);
+        }
+    }
+
+    #[test]
+    fn a_connection_that_ends_in_the_handshake_was_closed_and_other_trouble_is_the_systems() {
+        use io::ErrorKind as Kind;
+        for kind in [Kind::UnexpectedEof, Kind::ConnectionReset, Kind::BrokenPipe] {
+            assert_eq!(explain_io(&kind.into()), Trouble::Closed, "{kind:?}");
+        }
+        let other = explain_io(&io::Error::other("odd"));
+        assert_eq!(other, Trouble::Other("odd".to_string()));
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_greeted_with_is_left_out() {
+        assert!(server_name("mx.x.test.").is_some());
+        assert!(matches!(
+            server_name("192.0.2.1"),
+            Some(ServerName::IpAddress(_))
+        ));
+        assert!(server_name("no name").is_none());
+    }
+}

@@ -240,13 +240,24 @@ fn in_words(error: &CertificateError) -> String {
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "signed with an algorithm nobody trusts any more".to_string()
         }
-        CertificateError::UnhandledCriticalExtension => {
-            "with an unknown critical extension".to_string()
-        }
         CertificateError::Revoked => "revoked".to_string(),
-        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            "an authority's own certificate used for a server".to_string()
+        // webpki's own reasons come wrapped, with their names only.
+        other => {
+            let debug = format!("{other:?}");
+            let name = debug.rsplit('(').next().unwrap_or_default();
+            match name.trim_end_matches(')') {
+                "CaUsedAsEndEntity" => {
+                    "an authority's own certificate used for a server".to_string()
+                }
+                "UnsupportedCriticalExtension" | "UnhandledCriticalExtension" => {
+                    "with an unknown critical extension".to_string()
+                }
+                name if matches!(other, CertificateError::Other(_)) => super::in_words(name),
+                _ => other.to_string(),
+            }
         }
-        other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -429,6 +429,85 @@ mod tests {
         );
     }
 
+    fn of(header: &str, detail: Detail) -> String {
+        let way = crate::route::of(&Head::parse(header.as_bytes()), &[]);
+        let paint = Painter::plain(100);
+        let look = Look {
+            paint,
+            detail,
+            name: None,
+        };
+        route(&way, look)
+    }
+
+    #[test]
+    fn verbose_tells_the_filters_in_words_and_the_lines_as_they_came() {
+        let header = format!("X-Spam-Status: Yes, score=9.1 required=5.0\n{HEADER}");
+        let text = of(&header, Detail::Full);
+        let filters = text.find("\n filters\n     X-Spam-Status").unwrap();
+        let lines = text.find("\n lines\n  1  from pc9").unwrap();
+        assert!(filters < lines, "{text}");
+        assert!(!of(&header, Detail::Normal).contains("\n lines\n"));
+        assert!(!of(HEADER, Detail::Full).contains("\n filters\n"));
+    }
+
+    #[test]
+    fn a_mail_without_a_trace_has_no_way_to_show() {
+        let text = of("Subject: x\n\n", Detail::Normal);
+        assert!(text.lines().next().unwrap().ends_with(NO_WAY), "{text}");
+    }
+
+    #[test]
+    fn more_than_three_hops_are_told_by_the_first_and_the_last() {
+        assert_eq!(hops(&[]), "");
+        assert_eq!(hops(&[3, 2]), "hops 2, 3");
+        assert_eq!(hops(&[7, 2, 4, 1]), "hops 1 … 7");
+    }
+
+    #[test]
+    fn what_the_dns_says_of_the_reverse_name_today_is_told_in_words() {
+        use crate::route::live::Reverse;
+        let said = |name: Option<&str>, confirmed, why: Option<&str>| {
+            let mut page = Page::new(Painter::plain(100));
+            let rdns = Reverse {
+                ip: "192.0.2.1".parse().unwrap(),
+                hop: 1,
+                name: name.map(str::to_owned),
+                confirmed,
+                why: why.map(str::to_owned),
+            };
+            let known = Live {
+                rdns: Some(rdns),
+                ..Live::default()
+            };
+            live(&mut page, &known);
+            page.finish().trim().replace("today    ", "")
+        };
+        let name = Some("mx.x.test");
+        assert_eq!(
+            said(name, Some(true), None),
+            "192.0.2.1 is mx.x.test, and mx.x.test leads back"
+        );
+        assert_eq!(
+            said(name, Some(false), None),
+            "192.0.2.1 calls itself mx.x.test, unconfirmed"
+        );
+        assert_eq!(
+            said(None, Some(false), None),
+            "192.0.2.1 has no reverse name"
+        );
+        assert_eq!(
+            said(None, None, Some("no answer in time")),
+            "reverse name of 192.0.2.1 not known (no answer in time)"
+        );
+        let mut page = Page::new(Painter::plain(100));
+        live(&mut page, &Live::default());
+        assert!(
+            page.finish()
+                .contains("no signature and no address to ask about")
+        );
+    }
+
     #[test]
     fn ascii_stays_ascii() {
         let way = crate::route::of(&Head::parse(HEADER.as_bytes()), &[]);
