@@ -475,11 +475,11 @@ mod tests {
         assert_eq!((answer, verdict), (Answer::Unknown, Verdict::Unreachable));
         assert_eq!(
             headline,
-            "Mail to mx.x.test could not be checked: mx.x.test: this machine cannot get there: \
-             the network is down"
+            "Mail to mx.x.test could not be checked: this machine cannot get there: the network is \
+             down"
         );
         let (answer, _, headline) = concluded(vec![broken(Failure::Refused { peer })]);
         assert_eq!(answer, Answer::No);
-        assert!(headline.contains("cannot arrive: mx.x.test port 25 refuses"));
+        assert!(headline.contains("cannot arrive: port 25 refuses"));
     }
 }
