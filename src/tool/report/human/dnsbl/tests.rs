@@ -312,10 +312,10 @@ fn the_catalogue_shows_the_dead_lists_only_when_asked_and_since_when_they_are() 
         let row = |line: &&str| line.split_whitespace().next() == Some(dead.id);
         text.lines().find(row).map(str::to_string)
     };
-    let all = catalogue(LISTS, Painter::plain(200), true);
+    let all = catalogue(LISTS.iter().collect(), Painter::plain(200), true);
     assert!(row(&all).unwrap().contains(&since), "{all}");
     assert!(all.ends_with("of them dead.\n"));
-    let usual = catalogue(LISTS, Painter::plain(200), false);
+    let usual = catalogue(LISTS.iter().collect(), Painter::plain(200), false);
     assert_eq!(row(&usual), None);
     assert!(usual.contains("-v shows those too"));
 }
