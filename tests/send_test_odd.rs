@@ -75,12 +75,16 @@ fn play<S: Read + Write>(stream: S, extensions: &str, dot: &str) -> Taken {
 
 /// A played server on TCP; gives where it listens and what it will have taken.
 fn tcp(extensions: &'static str) -> (String, mpsc::Receiver<Taken>) {
+    tcp_saying(extensions, "250 2.0.0 queued as AB12CD34\r\n")
+}
+
+fn tcp_saying(extensions: &'static str, dot: &'static str) -> (String, mpsc::Receiver<Taken>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap().to_string();
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        tell.send(play(stream, extensions, "250 2.0.0 queued as AB12CD34\r\n"))
+        tell.send(play(stream, extensions, dot))
     });
     (at, told)
 }
@@ -308,4 +312,167 @@ fn the_password_is_asked_for_at_the_terminal_and_never_shown() {
         assert!(!screen.contains(secret), "{screen}");
     }
     assert!(screen.contains("AUTH PLAIN ***"), "{screen}");
+}
+
+/// The codes of what is told beside the verdict.
+fn notes(line: &Value) -> Vec<&str> {
+    let notes = line["notes"].as_array().unwrap().iter();
+    notes.map(|note| note["code"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_filter_that_refuses_its_test_in_the_dialogue_works() {
+    let (at, _) = tcp_saying("", "550 5.7.1 this message is spam\r\n");
+    let (code, line) = run(&[&at, "--to", "bob@x.test", "--gtube"]);
+    assert_eq!((code, &line["outcome"]), (1, &"rejected".into()));
+    assert_eq!(notes(&line), ["filter-rejected"]);
+    let (at, _) = tcp("");
+    let (_, line) = run(&[&at, "--to", "bob@x.test", "--gtube"]);
+    assert_eq!(notes(&line), ["filter-unknown"]);
+}
+
+#[test]
+fn a_yes_to_starttls_that_is_none_is_no_yes_to_the_message() {
+    let (at, taken) = tcp("250-STARTTLS\r\n");
+    let (code, line) = run(&[&at, "--to", "bob@x.test", "--tls", "required"]);
+    assert_eq!((code, &line["outcome"]), (3, &"not-sent".into()), "{line}");
+    assert_eq!(line["recipients"][0]["cause"], "tls-failed");
+    let (heard, _) = taken.recv().unwrap();
+    assert!(!heard.iter().any(|l| l.starts_with("MAIL")), "{heard:?}");
+    // Where TLS need not be, the message goes in clear, and what was wrong is told.
+    let (at, _) = tcp("250-STARTTLS\r\n");
+    let (code, line) = run(&[&at, "--to", "bob@x.test"]);
+    assert_eq!((code, &line["outcome"]), (0, &"accepted".into()));
+    let why = line["tls"]["error"].as_str().unwrap();
+    assert!(why.starts_with("STARTTLS is answered with 250"), "{why}");
+}
+
+#[test]
+fn a_whole_message_may_come_from_standard_input() {
+    let (at, taken) = tcp("");
+    let args = [
+        "send-test",
+        "--json",
+        "--from",
+        "me@h.test",
+        &at,
+        "--to",
+        "b@x.test",
+        "--data",
+        "-",
+    ];
+    let sent = mailtrace(args).stdin("Subject: piped\n\nbody\n").run();
+    assert_eq!(sent.code, 0, "{}", sent.stderr);
+    let (_, message) = taken.recv().unwrap();
+    let message = String::from_utf8(message).unwrap();
+    assert!(
+        message.ends_with("\r\nSubject: piped\r\n\r\nbody\r\n"),
+        "{message}"
+    );
+    let nothing = mailtrace(args).run();
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (2, ""));
+    assert!(
+        nothing.stderr.contains("-: this is no mail message"),
+        "{}",
+        nothing.stderr
+    );
+}
+
+/// Plays a mailbox over IMAP, in clear: the message that comes by the channel lies in the folder
+/// for junk. Gives where it listens.
+fn imap(arrives: mpsc::Receiver<Taken>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut folder = String::new();
+        let mut message = Vec::new();
+        stream.get_mut().write_all(b"* OK ready\r\n").unwrap();
+        let mut line = String::new();
+        while stream.read_line(&mut line).unwrap_or(0) > 0 {
+            let said = std::mem::take(&mut line);
+            let (tag, command) = said.trim_end().split_once(' ').unwrap();
+            if let Ok((_, taken)) = arrives.try_recv() {
+                message = taken;
+            }
+            let there = folder.contains("Spam") && !message.is_empty();
+            let mut answer = match command.split(' ').next().unwrap() {
+                "CAPABILITY" => b"* CAPABILITY IMAP4rev1\r\n".to_vec(),
+                "LIST" => {
+                    b"* LIST (\\HasNoChildren) \"/\" INBOX\r\n* LIST (\\Junk) \"/\" \"Spam\"\r\n"
+                        .to_vec()
+                }
+                "EXAMINE" => {
+                    folder = command.to_string();
+                    Vec::new()
+                }
+                "UID" if command.starts_with("UID SEARCH") && there => b"* SEARCH 5\r\n".to_vec(),
+                "UID" if command.starts_with("UID FETCH 5 ") => {
+                    let head = format!("* 1 FETCH (UID 5 BODY[]<0> {{{}}}\r\n", message.len());
+                    [head.as_bytes(), &message, b")\r\n"].concat()
+                }
+                "LOGIN" => match command {
+                    r#"LOGIN "bob" "wonderland""# => Vec::new(),
+                    _ => {
+                        let no = format!("{tag} NO wrong password\r\n");
+                        stream.get_mut().write_all(no.as_bytes()).unwrap();
+                        continue;
+                    }
+                },
+                _ => Vec::new(),
+            };
+            answer.extend(format!("{tag} OK\r\n").bytes());
+            stream.get_mut().write_all(&answer).unwrap();
+        }
+    });
+    at
+}
+
+#[test]
+fn the_test_for_filters_is_found_in_the_folder_for_junk_over_imap() {
+    let (at, taken) = tcp("");
+    let imap = imap(taken);
+    let url = format!("imap://bob:wonderland@{imap}");
+    let args = [
+        "send-test",
+        "--json",
+        "--from",
+        "me@h.test",
+        &at,
+        "--to",
+        "bob@x.test",
+    ];
+    let more = ["--gtube", "--wait", "20", "--wait-imap", &url];
+    let sent = mailtrace([&args[..], &more].concat()).run();
+    let line: Value = serde_json::from_str(&sent.stdout).unwrap();
+    let arrival = &line["arrival"];
+    assert_eq!(
+        (&arrival["status"], &arrival["junk"]),
+        (&"arrived".into(), &true.into()),
+        "{line}"
+    );
+    assert_eq!(arrival["where"], "Spam (127.0.0.1)");
+    assert!(notes(&line).contains(&"filter-junk"), "{line}");
+    assert_eq!(sent.code, 0);
+    assert!(
+        sent.stderr.contains("the password in the URL can be seen"),
+        "{}",
+        sent.stderr
+    );
+    assert!(!sent.stderr.contains("wonderland") && !sent.stdout.contains("wonderland"));
+}
+
+#[test]
+fn a_place_to_look_into_that_is_not_there_is_told_before_anything_is_sent() {
+    let (at, taken) = tcp("");
+    let args = ["send-test", &at, "--to", "bob@x.test"];
+    let more = ["--wait-maildir", "/nowhere/mail/bob"];
+    let refused = mailtrace([&args[..], &more].concat()).run();
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""));
+    let why = "/nowhere/mail/bob: there is no such folder; check --wait-maildir";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+    let (_, line) = run(&[&at, "--to", "bob@x.test", "--wait", "1"]);
+    assert_eq!(notes(&line), ["nowhere-to-look"]);
+    assert_eq!(taken.try_iter().count(), 1, "only the second was sent");
 }

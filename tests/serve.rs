@@ -274,3 +274,21 @@ fn idle_clients_and_endless_messages_cost_next_to_nothing_and_others_are_served(
     server.signal("-TERM");
     assert_eq!(server.end().0, 0);
 }
+
+#[test]
+fn a_spool_with_a_very_long_name_serves_without_taking_orders() {
+    let dir = tempfile::tempdir().unwrap();
+    // Longer than the address of a socket may be.
+    let deep = dir.path().join("x".repeat(120));
+    std::fs::create_dir(&deep).unwrap();
+    let server = serve(&deep, &[]);
+    let mut talk = server.connect();
+    assert!(talk.say("QUIT").starts_with("221"));
+    server.signal("-TERM");
+    let (code, log) = server.end();
+    assert_eq!(code, 0);
+    assert!(
+        log.contains("`mailtrace queue` cannot give orders"),
+        "{log}"
+    );
+}
