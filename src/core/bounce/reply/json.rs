@@ -308,6 +308,18 @@ mod tests {
         }
     }
 
+    /// The message has fields that are called as those of the delivery are.
+    #[test]
+    fn what_the_message_says_is_not_said_by_the_delivery() {
+        let line = r#"{"event":"failed","headers":{"recipient":"list@b.example","reason":"delivered"},
+            "recipient":"bob@far.example","reason":"550 5.1.1 no such user"}"#;
+        let record = Record::read(line).unwrap();
+        let found = record.logged();
+        assert_eq!(found.recipient, Some("bob@far.example"));
+        assert_eq!(found.words, "550 5.1.1 no such user");
+        assert_eq!(found.action, Some(Action::Failed));
+    }
+
     #[test]
     fn what_is_no_record_of_a_delivery_is_none() {
         for line in [
