@@ -108,3 +108,48 @@ fn a_notice_that_is_handed_on_names_the_same_recipients() {
         assert!(other.len() <= lost, "{form}: {other:#?}");
     }
 }
+
+/// Without the machine part, what is left in a forward is what its header says, and one sentence.
+#[test]
+fn the_header_that_somebody_copied_speaks_for_what_stands_below() {
+    let forward = |from: &str, subject: &str, text: &str| {
+        let one = Bounce {
+            source: String::new(),
+            from: from.to_owned(),
+            subject: subject.to_owned(),
+            text: text.to_owned(),
+        };
+        let found = mailtrace::explain(inline(&one).as_bytes());
+        found
+            .iter()
+            .flat_map(|found| &found.recipients)
+            .map(|one| (one.cause.id(), one.address.clone()))
+            .collect::<Vec<_>>()
+    };
+    let daemon = "Mail Delivery System <MAILER-DAEMON@mail.example.org>";
+    let said = "The mail was not able to be delivered to one of its recipients.\n\n\
+        <bob@example.net>: Connection timed out in connect\n";
+    let bob = [("connection-failed", Some("bob@example.net".to_owned()))];
+    assert_eq!(
+        forward(daemon, "Undelivered Mail Returned to Sender", said),
+        bob
+    );
+    // A machine's words that name nobody, or a person's, are no notice.
+    let lure = "Your mails could not be delivered. Click here to get them.\n";
+    assert_eq!(
+        forward(daemon, "Undelivered Mail Returned to Sender", lure),
+        []
+    );
+    let report = "This is an email abuse report for an email message received from IP 192.0.2.2 on \
+        Thu, 9 Apr 2026 23:34:45 +0200.\n";
+    let complaint = forward("staff@provider.example", "FW: Summer offers", report);
+    assert_eq!(complaint.first().map(|one| one.0), Some("abuse-report"));
+    assert_eq!(
+        forward(
+            "eve@example.net",
+            "FW: Summer offers",
+            "Do you like them?\n"
+        ),
+        []
+    );
+}

@@ -59,6 +59,11 @@ pub(crate) fn tables() -> Result<String, String> {
         true => Ok(emit::camel(cause)),
         false => Err(format!("codes.toml: no cause {cause}")),
     };
+    Ok(enhanced(&file, known)? + &replies(&file, known)? + &derived(&file, &causes)?)
+}
+
+/// What enhanced codes mean, by subject.
+fn enhanced(file: &File, known: impl Fn(&str) -> Result<String, String>) -> Result<String, String> {
     let mut subjects = vec![String::new(); 8];
     let mut seen = BTreeSet::new();
     for row in &file.enhanced {
@@ -88,7 +93,12 @@ pub(crate) fn tables() -> Result<String, String> {
     for rows in &subjects {
         let _ = writeln!(out, "&[{rows}],");
     }
-    out.push_str("];\nstatic REPLIES: &[Meaning] = &[\n");
+    Ok(out + "];\n")
+}
+
+/// What reply codes mean, and what is said of the steps of a dialogue.
+fn replies(file: &File, known: impl Fn(&str) -> Result<String, String>) -> Result<String, String> {
+    let mut out = String::from("static REPLIES: &[Meaning] = &[\n");
     for row in &file.reply {
         let cause = known(&row.cause)?;
         let mut commands = String::new();
@@ -118,8 +128,15 @@ pub(crate) fn tables() -> Result<String, String> {
     for step in &file.step {
         let _ = write!(out, "({}, {:?}),", step.code, step.says);
     }
-    out.push_str("];\n/// Subject and detail, by the number of the cause.\nstatic DERIVED: &[Option<(u16, u16)>] = &[");
-    for id in &causes {
+    Ok(out + "];\n")
+}
+
+/// The code for each cause that came without one.
+fn derived(file: &File, causes: &[String]) -> Result<String, String> {
+    let mut out = String::from(
+        "/// Subject and detail, by the number of the cause.\nstatic DERIVED: &[Option<(u16, u16)>] = &[",
+    );
+    for id in causes {
         let code = match file.derived.get(id) {
             None if WITHOUT.contains(&id.as_str()) => None,
             None => return Err(format!("codes.toml: no derived code for {id}")),
@@ -135,8 +152,7 @@ pub(crate) fn tables() -> Result<String, String> {
     if let Some(odd) = file.derived.keys().find(|id| !causes.contains(id)) {
         return Err(format!("codes.toml: no cause {odd}"));
     }
-    out.push_str("];\n");
-    Ok(out)
+    Ok(out + "];\n")
 }
 
 /// `X.7.123-136`: class (0 for X), subject, and the range of details.

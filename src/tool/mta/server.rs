@@ -253,32 +253,11 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     use super::*;
-    use crate::mta::envelope::Envelope;
     use crate::mta::fault::Faults;
     use crate::mta::journal::Journal;
     use crate::mta::mailboxes::Standing;
     use crate::mta::settings::{Limits, Role, Settings};
-    use crate::mta::store::{Committing, Draft, Store, Trouble};
-
-    struct Nowhere;
-
-    impl Store for Nowhere {
-        fn draft(&self) -> Box<dyn Draft> {
-            Box::new(Self)
-        }
-    }
-
-    impl Draft for Nowhere {
-        fn id(&self) -> String {
-            "ID".to_string()
-        }
-        fn write(&mut self, _: &[u8]) -> Result<(), Trouble> {
-            Ok(())
-        }
-        fn commit(self: Box<Self>, _: Envelope) -> Committing {
-            Box::pin(async { Ok(()) })
-        }
-    }
+    use crate::mta::store::Nowhere;
 
     fn site(connections: usize, per_address: usize, local: usize) -> Arc<Site> {
         let mut settings = Settings::new("mx.example.test", &["example.test"]);

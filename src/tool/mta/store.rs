@@ -107,3 +107,27 @@ impl From<StoreError> for Trouble {
         }
     }
 }
+
+/// Takes everything and keeps nothing, for tests.
+#[cfg(test)]
+pub(crate) struct Nowhere;
+
+#[cfg(test)]
+impl Store for Nowhere {
+    fn draft(&self) -> Box<dyn Draft> {
+        Box::new(Self)
+    }
+}
+
+#[cfg(test)]
+impl Draft for Nowhere {
+    fn id(&self) -> String {
+        "ID".to_string()
+    }
+    fn write(&mut self, _: &[u8]) -> Result<(), Trouble> {
+        Ok(())
+    }
+    fn commit(self: Box<Self>, _: Envelope) -> Committing {
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -180,15 +180,8 @@ mod tests {
 
     fn verdict(record: &str) -> Verdict {
         Verdict {
-            outcome: Outcome::Neutral,
             record: Some(record.to_string()),
-            several: Vec::new(),
-            decided_by: None,
-            lookups: 0,
-            voids: 0,
-            opened_by: None,
-            troubles: Vec::new(),
-            trace: Vec::new(),
+            ..Verdict::new(Outcome::Neutral)
         }
     }
 

@@ -82,6 +82,23 @@ pub struct Verdict {
     pub trace: Vec<Step>,
 }
 
+impl Verdict {
+    /// A result before anything was found.
+    pub(crate) const fn new(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            record: None,
+            several: Vec::new(),
+            decided_by: None,
+            lookups: 0,
+            voids: 0,
+            opened_by: None,
+            troubles: Vec::new(),
+            trace: Vec::new(),
+        }
+    }
+}
+
 /// One term of the trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {

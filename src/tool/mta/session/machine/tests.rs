@@ -6,34 +6,13 @@ use std::time::{Instant, SystemTime};
 use proptest::prelude::*;
 
 use super::{Session, Step};
-use crate::mta::envelope::Envelope;
 use crate::mta::fault::Faults;
 use crate::mta::journal::Journal;
 use crate::mta::mailboxes::Standing;
 use crate::mta::session::reply::Reply;
 use crate::mta::settings::{Limits, Listener, Role, Settings};
 use crate::mta::site::Site;
-use crate::mta::store::{Committing, Draft, Store, Trouble};
-
-struct Nowhere;
-
-impl Store for Nowhere {
-    fn draft(&self) -> Box<dyn Draft> {
-        Box::new(Self)
-    }
-}
-
-impl Draft for Nowhere {
-    fn id(&self) -> String {
-        "ID".to_string()
-    }
-    fn write(&mut self, _: &[u8]) -> Result<(), Trouble> {
-        Ok(())
-    }
-    fn commit(self: Box<Self>, _: Envelope) -> Committing {
-        Box::pin(async { Ok(()) })
-    }
-}
+use crate::mta::store::Nowhere;
 
 fn session(lmtp: bool) -> Session {
     let mut settings = Settings::new("mx.example.test", &["example.test"]);
