@@ -134,6 +134,11 @@ fn the_header_that_somebody_copied_speaks_for_what_stands_below() {
         forward(daemon, "Undelivered Mail Returned to Sender", said),
         bob
     );
+    let short = "Your mail could not be delivered to bob@example.net.\n";
+    let bob = [Some("bob@example.net".to_owned())];
+    let came = forward(daemon, "Undelivered Mail Returned to Sender", short);
+    assert_eq!(came.into_iter().map(|one| one.1).collect::<Vec<_>>(), bob);
+    assert_eq!(forward("eve@example.net", "Summer offers", short), []);
     // A machine's words that name nobody, or a person's, are no notice.
     let lure = "Your mails could not be delivered. Click here to get them.\n";
     assert_eq!(
