@@ -180,6 +180,9 @@ pub(crate) fn tables() -> Result<String, String> {
     out += &head_names(&heads);
     out += &labels("RECIPIENT_LABELS", phrases.body.get("recipient"))?;
     out += &labels("REASON_LABELS", phrases.body.get("reason"))?;
+    out += &labels("BEFORE_SENDERS", phrases.body.get("before_sender"))?;
+    out += &labels("BEFORE_ADDRESSED", phrases.body.get("before_addressed"))?;
+    out += &labels("SERVICE_MAILBOXES", phrases.body.get("service"))?;
     let ids: Vec<(&str, &str)> = dialects.iter().map(|d| (&*d.id, &*d.name)).collect();
     let samples: Vec<_> = dialects
         .iter()

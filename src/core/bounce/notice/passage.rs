@@ -7,6 +7,7 @@ use super::found::{Entry, MAX_PROSE, Strength};
 use super::marks;
 use super::page::{contains, ends_in_word, lines, offset, part, starts, tail};
 use super::remote;
+use super::tables::{BEFORE_ADDRESSED, BEFORE_SENDERS, SERVICE_MAILBOXES};
 use super::walk::Walk;
 use crate::message::status::EnhancedCode;
 
@@ -211,56 +212,13 @@ fn has_enhanced(reply: &str) -> bool {
 
 /// Addresses that help or send, and do not fail.
 pub(super) fn is_service(address: &str) -> bool {
-    [
-        "postmaster@",
-        "mailer-daemon@",
-        "support@",
-        "helpdesk@",
-        "abuse@",
-        "help@",
-        "noreply@",
-        "no-reply@",
-        "admin@",
-        "webmaster@",
-        "unblock@",
-        "delist@",
-    ]
-    .iter()
-    .any(|local| starts(address, local))
+    SERVICE_MAILBOXES.iter().any(|local| starts(address, local))
 }
 
 /// Words in front of an address that make it the sender's.
 pub(super) fn is_sender(text: &str, at: usize) -> bool {
     let before = part(text, 0, at).trim_end_matches(['<', ' ', '\'', '"', '(', '[', ':']);
-    let words = [
-        "from",
-        "sender",
-        "by",
-        "contact",
-        "von",
-        "de",
-        "mailto",
-        "visit",
-        "envelope-from",
-        // Whom to write to is nobody whose mail failed.
-        "please write to",
-        "or write to",
-        "please reply to",
-        "please e-mail",
-        "please email",
-        "schreiben sie an",
-        "wenden sie sich an",
-        "écrivez à",
-        "contactez",
-        "escriba a",
-        "escríbanos a",
-        "contacte",
-        "scrivere a",
-        "contattare",
-        "escreva para",
-        "neem contact op met",
-    ];
-    ends_in_word(before, &words) || before.eq_ignore_ascii_case("write to") || {
+    ends_in_word(before, BEFORE_SENDERS) || before.eq_ignore_ascii_case("write to") || {
         // "Write to" as the beginning of a sentence; somebody may tell "When I write to".
         before.ends_with(". Write to") || before.ends_with("\nWrite to")
     }
@@ -269,10 +227,7 @@ pub(super) fn is_sender(text: &str, at: usize) -> bool {
 /// Words in front of an address to which somebody writes.
 pub(super) fn is_addressed(text: &str, at: usize) -> bool {
     let before = part(text, 0, at).trim_end_matches(['<', ' ', '\'', '"', '(', '[', ':']);
-    let words = [
-        "to", "an", "à", "a", "al", "para", "naar", "til", "till", "do", "na",
-    ];
-    ends_in_word(before, &words)
+    ends_in_word(before, BEFORE_ADDRESSED)
 }
 
 /// Our own notices say first what it means and what to do about it, then who said what. Advice
